@@ -1,0 +1,1 @@
+"""Records, errors, recipe, runs, processes, storage, n-grams: what every stage stands on."""

@@ -1,0 +1,1 @@
+"""Readers that turn raw inputs into documents."""

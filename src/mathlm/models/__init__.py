@@ -1,0 +1,1 @@
+"""Loading, checking, extending and exporting models and tokenizers."""

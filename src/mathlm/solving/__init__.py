@@ -1,0 +1,1 @@
+"""Engines, solvers and the sandbox: problems to completions."""

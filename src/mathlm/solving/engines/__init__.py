@@ -1,0 +1,1 @@
+"""Engines that generate tokens behind one protocol."""

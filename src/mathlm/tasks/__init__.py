@@ -1,0 +1,1 @@
+"""One file a benchmark: its data, prompt and kind of answer."""

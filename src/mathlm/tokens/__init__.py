@@ -1,0 +1,1 @@
+"""Tokenizer, token store, mixture and packing."""
