@@ -86,7 +86,7 @@ class Problem(Record):
 
 
 class TypedValue(Record):
-    """A variable that a program left: its type's name and its text (`srepr` for SymPy, else repr)."""
+    """A variable that a program left: its type's name and its text (SymPy: `srepr`, else repr)."""
 
     type: str
     value: str
@@ -165,7 +165,7 @@ class Verdict(Record):
     axioms: tuple[str, ...] = ()
     seconds: float = 0.0
     equivalence_class: int | None = None
-    """Which class of equivalent answers within the problem (0 = first seen); None without answer."""
+    """The class of equivalent answers within the problem (0 = first seen); None: no answer."""
 
 
 TacticStatus = Literal[

@@ -1,0 +1,223 @@
+"""Files as stages exchange them: atomic commits, groups with a manifest, JSONL, checksums.
+
+A file is either whole or absent: it is written beside its target, synced, then renamed. A group
+of files is a directory committed by one rename, with `manifest.json` (size and sha256 of each
+member) inside. Reading goes through fsspec, so that inputs may lie in an object store and may be
+`.gz` or `.zst`; what a run writes lies on a local disk (`publish` copies a group to a store).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import fsspec
+from pydantic import BaseModel, ValidationError
+
+from mathlm.core.errors import MachineError, UserError
+
+MANIFEST = "manifest.json"
+LOGS = "logs"
+"""The folder of a stage whose files (clocks, memory, load) no checksum covers."""
+_PART = ".part"
+_CHUNK = 1 << 20
+
+R = TypeVar("R", bound=BaseModel)
+
+
+@contextlib.contextmanager
+def disk_errors(path: str | Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `MachineError` of one line that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.filename and not str(error.filename).startswith(str(path)):
+            reason += f" ({error.filename})"
+        raise MachineError(f"cannot write {path}: {reason}; finished work is kept") from error
+
+
+def sha256_of(path: str | Path) -> str:
+    """The sha256 of a local file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sync(path: str | Path) -> None:
+    """Force a file or a directory's entries to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """A file that appears under `path` whole when the block ends well, and not at all otherwise."""
+    target = Path(path)
+    part = target.with_name(target.name + _PART)
+    try:
+        with disk_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            encoding = None if "b" in mode else "utf-8"
+            with open(part, mode, encoding=encoding, newline=None if encoding is None else "") as f:
+                yield f
+                f.flush()
+                os.fsync(f.fileno())
+            os.replace(part, target)
+            sync(target.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path` atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as JSON (keys in their order, NaN refused) to `path` atomically."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """The value of a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_jsonl(path: str | Path, records: Iterable[BaseModel]) -> int:
+    """Write records one a line, atomically; returns their number."""
+    number = 0
+    with atomic_file(path) as file:
+        for record in records:
+            file.write(record.model_dump_json(exclude_defaults=True).encode("utf-8") + b"\n")
+            number += 1
+    return number
+
+
+def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Lines (from 0, without their newline) of a local or remote file, decompressed by its name."""
+    url = str(path)
+    compression = {".gz": "gzip", ".zst": "zstd"}.get(os.path.splitext(url)[1])
+    try:
+        with fsspec.open(url, "rb", compression=compression) as file:
+            for number, line in enumerate(file):
+                yield number, line.rstrip(b"\r\n")
+    except FileNotFoundError:
+        raise UserError(f"no such file: {url}") from None
+    except ValueError as error:
+        raise UserError(f"cannot read {url}: {error}") from None
+
+
+def read_jsonl(path: str | Path, record: type[R]) -> Iterator[R]:
+    """Records of a JSONL file; a line that is none is the user's mistake, named by its number."""
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            yield record.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"{path}, line {number + 1}: {where}: {first['msg']}") from None
+
+
+def _members(directory: Path) -> list[Path]:
+    logs = directory / LOGS
+    files = (path for path in directory.rglob("*") if path.is_file() and logs not in path.parents)
+    # DCP's `.metadata` is a pickle whose bytes vary; the tensors beside it are covered.
+    return sorted(path for path in files if path.name not in {MANIFEST, ".metadata"})
+
+
+def write_manifest(directory: Path, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Write and return the manifest of a directory: `{files: {name: {bytes, sha256}}, …extra}`."""
+    files = {
+        path.relative_to(directory).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": sha256_of(path),
+        }
+        for path in _members(directory)
+    }
+    manifest = {**(extra or {}), "files": files}
+    write_json(directory / MANIFEST, manifest)
+    return manifest
+
+
+@contextlib.contextmanager
+def atomic_group(target: str | Path, extra: dict[str, Any] | None = None) -> Iterator[Path]:
+    """A directory that appears under `target` with its manifest when the block ends well.
+
+    The block writes into the directory that it is handed. What stood under `target` before is
+    replaced; a leftover of a killed writer is swept away first.
+    """
+    final = Path(target)
+    part = final.with_name(final.name + _PART)
+    old = final.with_name(final.name + ".old")
+    try:
+        with disk_errors(final):
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            yield part
+            for path in _members(part):
+                sync(path)
+            write_manifest(part, extra)
+            if final.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                os.replace(final, old)
+            os.replace(part, final)
+            sync(final.parent)
+            shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def read_manifest(directory: str | Path) -> dict[str, Any] | None:
+    """The manifest of a committed group, or None where there is none."""
+    path = Path(directory) / MANIFEST
+    return dict(read_json(path)) if path.is_file() else None
+
+
+def changed_files(directory: str | Path) -> list[str]:
+    """Names of the group's members that are missing or differ from the manifest."""
+    manifest = read_manifest(directory)
+    if manifest is None:
+        return [MANIFEST]
+    root = Path(directory)
+    return [
+        name
+        for name, entry in manifest["files"].items()
+        if not (root / name).is_file()
+        or (root / name).stat().st_size != entry["bytes"]
+        or sha256_of(root / name) != entry["sha256"]
+    ]
+
+
+def publish(directory: str | Path, url: str) -> None:
+    """Copy a committed group to a store; the manifest goes last, so that it marks a whole group."""
+    manifest = read_manifest(directory)
+    if manifest is None:
+        raise UserError(f"{directory} has no {MANIFEST}: only a finished group can be published")
+    filesystem, root = fsspec.core.url_to_fs(url)
+    for name in [*manifest["files"], MANIFEST]:
+        remote = f"{root}/{name}"
+        filesystem.makedirs(os.path.dirname(remote), exist_ok=True)
+        filesystem.put_file(str(Path(directory) / name), remote)
