@@ -1,0 +1,54 @@
+"""`mathlm run RECIPE.toml`: every stage in order, then the before/after table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "Run every stage of a recipe in order. Finished stages are skipped, killed ones go on."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The recipe, its overrides and where to write."""
+    parser.add_argument("recipe", metavar="RECIPE.toml")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="a dotted TOML path: stage.base.steps=100"
+    )
+    parser.add_argument("--out", metavar="DIR", help="the run directory (default: runs/NAME)")
+    parser.add_argument("--dry-run", action="store_true", help="print recipe and plan, do nothing")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the recipe whole, then run or show it."""
+    from mathlm.core.progress import Progress
+    from mathlm.core.recipe import load_recipe, recipe_toml
+    from mathlm.core.runs import plan_run, run_recipe
+    from mathlm.stages import KINDS
+
+    recipe = load_recipe(args.recipe, args.overrides, KINDS)
+    directory = Path(args.out or Path("runs") / recipe.head.name)
+    if args.dry_run:
+        print(recipe_toml(recipe))
+        print(f"# in {directory}")
+        for plan in plan_run(recipe, directory, KINDS):
+            expected = KINDS[plan.spec.kind].expect(plan.spec.config)
+            why = f" ({'; '.join(plan.differing)})" if plan.differing else ""
+            print(f"#   {plan.spec.name:<20} {plan.state:<9}{why} {expected}")
+        return 0
+    run_recipe(recipe, directory, KINDS, Progress(quiet=args.quiet))
+    _show_reports(directory, [s.name for s in recipe.stages.values() if s.kind == "report"])
+    return 0
+
+
+def _show_reports(directory: Path, stages: list[str]) -> None:
+    """Print each report's summary and where the report lies."""
+    from rich.console import Console
+
+    from mathlm.core.storage import read_json
+    from mathlm.reporting import summary
+
+    for name in stages:
+        report = directory / name
+        Console().print(summary(read_json(report / "report.json")))
+        print(f"report: {report / 'report.html'}")

@@ -1,0 +1,95 @@
+"""The dict of stage kinds and the wiring between them.
+
+Stages meet in files; what one needs of another at run time is passed in here as a function. A
+stage's code is imported when it runs, so that reading a recipe loads neither torch nor pyarrow.
+"""
+
+from __future__ import annotations
+
+from mathlm.core.stage import StageContext, StageKind
+from mathlm.corpus.config import CorpusConfig
+from mathlm.grading.config import GradeConfig
+from mathlm.reporting.config import ReportConfig
+from mathlm.solving.config import SolveConfig
+from mathlm.tokens.config import TokensConfig
+from mathlm.training.config import TrainConfig
+from mathlm.training.perplexity_config import PerplexityConfig
+
+
+def _corpus(context: StageContext, config: CorpusConfig) -> None:
+    from mathlm.corpus.stage import run
+    from mathlm.tasks import TASKS
+
+    def problems():  # type: ignore[no-untyped-def]
+        for name in config.decontaminate.tasks:
+            yield from TASKS[name].load("test", None, context.seed)
+
+    run(context, config, problems=problems)
+
+
+def _tokens(context: StageContext, config: TokensConfig) -> None:
+    from mathlm.tokens.stage import run
+
+    run(context, config)
+
+
+def _train(context: StageContext, config: TrainConfig) -> None:
+    from mathlm.training.stage import run
+
+    run(context, config)
+
+
+def _perplexity(context: StageContext, config: PerplexityConfig) -> None:
+    from mathlm.training.perplexity import run
+
+    run(context, config)
+
+
+def _solve(context: StageContext, config: SolveConfig) -> None:
+    from mathlm.solving.stage import run
+
+    run(context, config)
+
+
+def _grade(context: StageContext, config: GradeConfig) -> None:
+    from mathlm.grading.stage import run
+
+    run(context, config)
+
+
+def _report(context: StageContext, config: ReportConfig) -> None:
+    from mathlm.reporting.stage import run
+
+    run(context, config)
+
+
+KINDS: dict[str, StageKind] = {
+    "corpus": StageKind(CorpusConfig, _corpus, needs={}),
+    "tokens": StageKind(TokensConfig, _tokens, needs={"documents": ("corpus",)}),
+    "train": StageKind(
+        TrainConfig,
+        _train,
+        needs={"tokens": ("tokens",), "checkpoint": ("train",)},
+        optional=frozenset({"checkpoint"}),
+    ),
+    "perplexity": StageKind(
+        PerplexityConfig, _perplexity, needs={"model": ("train",), "tokens": ("tokens",)}
+    ),
+    "solve": StageKind(
+        SolveConfig, _solve, needs={"model": ("train",)}, optional=frozenset({"model"})
+    ),
+    "grade": StageKind(GradeConfig, _grade, needs={"completions": ("solve",)}),
+    "report": StageKind(
+        ReportConfig,
+        _report,
+        needs={
+            "corpus": ("corpus",),
+            "train": ("train",),
+            "perplexity": ("perplexity",),
+            "solve": ("solve",),
+            "grade": ("grade",),
+        },
+        optional=frozenset({"corpus", "train", "perplexity"}),
+        several=frozenset({"train", "perplexity", "solve", "grade"}),
+    ),
+}
