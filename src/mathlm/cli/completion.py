@@ -7,7 +7,7 @@ import importlib
 
 from mathlm.cli import COMMANDS
 
-HELP = "Print a completion script: mathlm completion bash > ~/.local/share/bash-completion/completions/mathlm"
+HELP = "Print a completion script for a shell, to be saved where the shell looks for it."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
