@@ -7,11 +7,11 @@ Defaults cite where they come from; section numbers are those of the Proof-Pile-
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from mathlm.core.stage import StageConfig, neutral
+from mathlm.core.stage import StageConfig, effect_of, neutral
 
 Mode = Literal["default", "paper"]
 Evidence = Literal["any", "numbers"]
@@ -154,3 +154,11 @@ class CorpusConfig(StageConfig):
             if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
                 raise ValueError(f"source name {name!r} must be letters, digits, '-' and '_'")
         return sources
+
+    def outcome(self) -> dict[str, Any]:
+        """The settings that change the output, as JSON values."""
+        settings = self.model_dump(mode="json")
+        for name in NearDuplicates.model_fields:
+            if effect_of(NearDuplicates, name) == "none":
+                del settings["near"][name]
+        return settings

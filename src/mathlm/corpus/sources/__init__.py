@@ -1,1 +1,82 @@
-"""Readers that turn raw inputs into documents."""
+"""Readers that turn raw inputs into documents, one function a kind of source."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from mathlm.core.processes import Outcome
+from mathlm.core.progress import Progress
+from mathlm.core.records import Document
+from mathlm.corpus.config import (
+    HtmlSource,
+    ProblemsSource,
+    PythonSource,
+    RecordsSource,
+    Source,
+    TextSource,
+)
+from mathlm.corpus.sources import pages, tables
+from mathlm.corpus.sources.files import load_files, stable_order
+from mathlm.corpus.sources.general import folder_items, general_items, unique
+from mathlm.corpus.sources.items import Failed, Item, Loaded
+from mathlm.corpus.sources.packages import package_items
+
+ReadPages = Callable[[Iterable[str], HtmlSource, int], Iterator[Outcome]]
+"""How pages are parsed: `pages.read_pages` with its worker processes, or a stand-in of a test."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A source being read: how many items it has (None: not known before) and its documents."""
+
+    total: int | None
+    loaded: Iterator[Loaded]
+
+
+@dataclass(frozen=True)
+class Services:
+    """What readers are handed beside their settings."""
+
+    progress: Progress
+    workers: int = 1
+    read_pages: ReadPages = pages.read_pages
+
+
+def read(name: str, source: Source, services: Services) -> Reading:
+    """Open the source `name`; at most `source.max_documents` items will come."""
+    if isinstance(source, ProblemsSource):
+        return Reading(source.count, _cap(_problems(source, name), source))
+    if isinstance(source, RecordsSource):
+        return Reading(None, _cap(tables.read_records(source, name), source))
+    items = list_items(source, services.progress)
+    taken = items[: source.max_documents]
+    if isinstance(source, HtmlSource):
+        paths = [item.path or "" for item in taken]
+        outcomes = services.read_pages(paths, source, services.workers)
+        return Reading(len(items), pages.to_documents(taken, outcomes, name))
+    return Reading(len(items), load_files(taken, name))
+
+
+def list_items(source: PythonSource | HtmlSource | TextSource, progress: Progress) -> list[Item]:
+    """All items of a source of files, in the order in which caps count them."""
+    if isinstance(source, HtmlSource):
+        return list(unique(folder_items(source.folders, (".html", ".htm", ".xhtml"), progress)))
+    if isinstance(source, PythonSource):
+        return stable_order(unique(package_items(source.packages, progress)))
+    return stable_order(unique(general_items(source, progress)))
+
+
+def _cap(loaded: Iterator[Loaded], source: Source) -> Iterator[Loaded]:
+    return itertools.islice(loaded, source.max_documents)
+
+
+def _problems(source: ProblemsSource, name: str) -> Iterator[Loaded]:
+    from mathlm.tasks.arithmetic import training_texts
+
+    for identifier, text in training_texts(source.count, source.seed):
+        yield Document(id=identifier, text=text, source=name)
+
+
+__all__ = ["Failed", "Item", "Loaded", "ReadPages", "Reading", "Services", "list_items", "read"]

@@ -1,0 +1,1 @@
+"""Rules that keep mathematical code and drop the rest, by language (AlgebraicStack)."""

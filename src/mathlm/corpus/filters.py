@@ -1,0 +1,81 @@
+"""Filters: what drops a document, by name, and which of them each kind of source passes.
+
+A filter looks at one document and gives the reason to drop it, or None. The rules by programming
+language are in `mathlm.corpus.code.rules`; duplicates and overlaps need more than one document
+and are steps of their own.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+
+from mathlm.core.records import Document
+from mathlm.corpus.code.imports import imports_mathematics
+from mathlm.corpus.code.rules import RULES, judge, standard
+from mathlm.corpus.config import HtmlSource, Mode, Source
+
+Filter = Callable[[Document], str | None]
+
+_LATEX = re.compile(
+    r"\\(?:frac|sum|int|sqrt|alpha|beta|theta|mathbb|mathcal|begin\{(?:equation|align|matrix))"
+)
+
+
+def blank(document: Document) -> str | None:
+    """Nothing but white space."""
+    return None if document.text.strip() else "blank"
+
+
+def short(document: Document, *, min_characters: int = 100) -> str | None:
+    """Too short to say something (OpenWebMath: under 100 characters)."""
+    return "short" if len(document.text.strip()) < min_characters else None
+
+
+def mathematical(document: Document) -> str | None:
+    """Mathematics in what should be general: an import of AlgebraicStack's packages, or LaTeX."""
+    if imports_mathematics(document.text):
+        return "mathematical import"
+    if document.provenance.language != "python" and _LATEX.search(document.text):
+        return "LaTeX formulas"
+    return None
+
+
+def code(document: Document, *, mode: Mode = "default") -> str | None:
+    """AlgebraicStack's rules for the document's language."""
+    rules = RULES[mode].get(document.provenance.language or "")
+    return judge(document, rules) if rules is not None else "unknown language"
+
+
+FILTERS: dict[str, Filter] = {
+    "blank": blank,
+    "short": short,
+    "size_and_density": standard,
+    "not_mathematical": mathematical,
+    "mathematical_code": code,
+}
+
+BY_KIND: dict[str, tuple[str, ...]] = {
+    "python": ("mathematical_code",),
+    "html": ("blank", "short"),
+    "text": ("size_and_density", "not_mathematical"),
+    "problems": ("blank",),
+    "jsonl": ("blank",),
+    "parquet": ("blank",),
+}
+
+
+def filters_of(source: Source, mode: Mode) -> dict[str, Filter]:
+    """The filters that documents of `source` pass, in order, with the settings bound."""
+    chosen = {name: FILTERS[name] for name in BY_KIND[source.kind]}
+    if isinstance(source, HtmlSource):
+        chosen["short"] = functools.partial(short, min_characters=source.min_characters)
+    if "mathematical_code" in chosen:
+        chosen["mathematical_code"] = functools.partial(code, mode=mode)
+    return chosen
+
+
+def first_reason(document: Document, filters: Sequence[Filter]) -> str | None:
+    """Why the first filter that objects drops the document, or None."""
+    return next((reason for apply in filters if (reason := apply(document))), None)
