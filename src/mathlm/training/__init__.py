@@ -1,1 +1,4 @@
-"""The training loop and what it stands on."""
+"""The `train` and `perplexity` stages: one training loop for every objective, and bits per byte.
+
+Not here: models and tokenizers (`mathlm.models`), the order of samples (`mathlm.tokens`).
+"""
