@@ -1,0 +1,10 @@
+"""Pages to text: HTML as Markdown with LaTeX, its mathematics read from whatever form the page keeps it in.
+
+Not a filter: what the corpus keeps is decided elsewhere. `extract` is the whole interface;
+`extract_item` is the same for the process pool.
+"""
+
+from mathlm.corpus.html.extraction import extract, extract_file, extract_item
+from mathlm.corpus.html.records import Extraction, Formula
+
+__all__ = ["Extraction", "Formula", "extract", "extract_file", "extract_item"]

@@ -1,0 +1,77 @@
+"""A formula's TeX as pages keep it, cleaned: wrappers, comments and stray white space gone.
+
+Not here: any change of what the formula says.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_WRAPPED = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$"))
+_CDATA = re.compile(r"%?\s*(?:<!\[CDATA\[|\]\]>)")
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*(?:\n|$)")
+_SPACES = re.compile(r"[ \t\u00a0\u2009\u200b\u3000]+")
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
+_STYLE = re.compile(r"^\\(?:displaystyle|textstyle)(?![A-Za-z])\s*")
+
+
+def clean(latex: str) -> str:
+    """The formula on as few lines as it has rows of code; empty when nothing is in it."""
+    if "&" in latex and _ENTITY.search(latex):
+        latex = html.unescape(latex)
+    if "CDATA" in latex or "]]>" in latex:
+        latex = _CDATA.sub("", latex)
+    if "%" in latex:
+        latex = _COMMENT.sub(r"\1\n", latex)
+    latex = unwrapped(latex.strip())
+    latex = _without_style(latex)
+    lines = (_SPACES.sub(" ", line).strip() for line in latex.split("\n"))
+    latex = "\n".join(line for line in lines if line)
+    return latex + " " if latex.endswith("\\") and not latex.endswith("\\\\") else latex
+
+
+def unwrapped(latex: str) -> str:
+    """The formula without delimiters of its own."""
+    for left, right in _WRAPPED:
+        if (
+            latex.startswith(left)
+            and latex.endswith(right)
+            and len(latex) >= len(left) + len(right)
+        ):
+            inner = latex[len(left) : -len(right)]
+            if left not in inner and not inner.endswith("\\"):
+                return inner.strip()
+    return latex
+
+
+def is_wrapped(latex: str) -> bool | None:
+    """True for display delimiters around the whole, False for inline ones, None for none."""
+    latex = latex.strip()
+    for (left, right), display in zip(_WRAPPED, (True, True, False, False), strict=True):
+        if latex.startswith(left) and latex.endswith(right) and len(latex) > len(left) + len(right):
+            return display
+    return None
+
+
+def _without_style(latex: str) -> str:
+    """Wikipedia wraps every formula in `{\\displaystyle …}`."""
+    if (
+        latex.startswith(("{\\displaystyle", "{\\textstyle"))
+        and latex.endswith("}")
+        and _closes_at_end(latex)
+    ):
+        latex = latex[1:-1].strip()
+    return _STYLE.sub("", latex)
+
+
+def _closes_at_end(latex: str) -> bool:
+    depth = 0
+    for position, character in enumerate(latex):
+        if character in "{}" and (
+            position == 0 or latex[position - 1] != "\\" or latex[position - 2 : position] == "\\\\"
+        ):
+            depth += 1 if character == "{" else -1
+            if depth == 0:
+                return position == len(latex) - 1
+    return False

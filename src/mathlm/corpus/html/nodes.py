@@ -1,0 +1,78 @@
+"""The light tree that extraction works on: nodes, text as plain strings, formulas already read.
+
+Not a DOM: there are no parents and no siblings; what matters of them is settled while it is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+
+class Math:
+    """A formula found in the page; `display` is None where only its place in the text can tell."""
+
+    __slots__ = ("display", "latex")
+
+    def __init__(self, latex: str, display: bool | None) -> None:
+        self.latex = latex
+        self.display = display
+
+
+class Node:
+    """One element: its tag, its attributes, its children and how much text and link text it holds."""
+
+    __slots__ = ("attrs", "chars", "children", "links", "tag", "weight")
+
+    def __init__(self, tag: str, attrs: dict[str, str]) -> None:
+        self.tag = tag
+        self.attrs = attrs
+        self.children: list[Child] = []
+        self.chars = 0
+        """Characters of text below, formulas included."""
+        self.links = 0
+        """Of these, characters within links."""
+        self.weight = 0.0
+        """How much running text is below (see content.py)."""
+
+    @property
+    def css(self) -> str:
+        """The class attribute, or an empty string."""
+        return self.attrs.get("class", "")
+
+
+Child: TypeAlias = "str | Node | Math"
+
+
+def elements(node: Node) -> list[Node]:
+    """The children that are elements."""
+    return [child for child in node.children if isinstance(child, Node)]
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all elements below it, in document order."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(child for child in reversed(current.children) if isinstance(child, Node))
+
+
+def plain_text(node: Node) -> str:
+    """All text below, as it stands; formulas as their LaTeX."""
+    pieces: list[str] = []
+    stack: list[Child] = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, str):
+            pieces.append(current)
+        elif isinstance(current, Math):
+            pieces.append(current.latex)
+        else:
+            stack.extend(reversed(current.children))
+    return "".join(pieces)
+
+
+def has_math(node: Node) -> bool:
+    """Whether a formula stands below."""
+    return any(isinstance(child, Math) for below in walk(node) for child in below.children)

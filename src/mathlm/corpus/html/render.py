@@ -1,0 +1,324 @@
+"""The light tree as Markdown with LaTeX.
+
+Not here: which part of the page is rendered (content.py). While text is put together, formulas and
+code stand as marked places (noncharacters that clean text cannot hold), so that nothing inside them
+is taken for markup; at the end each place is filled in the order of the text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mathlm.corpus.html import scan
+from mathlm.corpus.html.delimiters import Delimiters
+from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FORMULA, PLACE, Inline
+from mathlm.corpus.html.nodes import Math, Node, elements, plain_text
+from mathlm.corpus.html.records import Formula
+
+BLOCKS = frozenset(
+    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html"
+    " legend li main menu nav ol p pre section summary table tbody thead tfoot tr td th caption ul listing xmp".split()
+)
+_HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
+_LANGUAGE = re.compile(
+    r"(?:^|\s)(?:language|lang|highlight-source|highlight|brush:?\s*|sourceCode)[-:]?\s*([A-Za-z+#]{1,20})",
+    re.IGNORECASE,
+)
+_LANGUAGES = frozenset(
+    "python r java javascript typescript c cpp c++ csharp go rust julia matlab haskell ruby bash shell sh sql html css json xml yaml latex tex lua perl php scala kotlin swift fortran ocaml lean coq maple mathematica octave console text pycon ipython ipython3".split()
+)
+_THEOREMS = frozenset(
+    "theorem lemma proposition corollary definition proof example exercise remark conjecture claim axiom problem solution algorithm".split()
+)
+_BLANKS = re.compile(r"\n{3,}")
+_TRAILING = re.compile(r"[ \t]+\n")
+
+
+class Renderer:
+    """Renders one page; the formulas of its text are in `formulas` afterwards."""
+
+    def __init__(self, delimiters: Delimiters) -> None:
+        self.delimiters = delimiters
+        self.places: list[Math] = []
+        self.codes: list[str] = []
+        self.formulas: list[Formula] = []
+
+    def render(self, node: Node) -> str:
+        """The node's content as Markdown."""
+        text = "\n\n".join(self.blocks(node))
+        text = PLACE.sub(self._fill, text)
+        return _BLANKS.sub("\n\n", _TRAILING.sub("\n", text)).strip()
+
+    def _fill(self, place: re.Match[str]) -> str:
+        number = int(place[2])
+        if place[1] == CODE:
+            return self.codes[number]
+        math = self.places[number]
+        display = bool(math.display)
+        latex = math.latex if display else math.latex.replace("\n", " ")
+        self.formulas.append(Formula(latex=latex, display=display))
+        if not display:
+            return f"${latex}$"
+        return f"$$\n{latex}\n$$" if "\n" in latex else f"$${latex}$$"
+
+    def place(self, math: Math) -> str:
+        """The mark that stands for a formula until the end."""
+        self.places.append(math)
+        return f"{FORMULA}{len(self.places) - 1}{CLOSE}"
+
+    def code(self, text: str) -> str:
+        """The mark that stands for a span or block of code until the end."""
+        self.codes.append(text)
+        return f"{CODE}{len(self.codes) - 1}{CLOSE}"
+
+    def blocks(self, node: Node) -> list[str]:
+        """The element's content as paragraphs."""
+        out: list[str] = []
+        run: list[str | Node | Math] = []
+        for child in node.children:
+            if isinstance(child, Node) and (child.tag in BLOCKS or _holds_block(child)):
+                out += self.paragraphs(run)
+                run = []
+                out += self.block(child)
+            else:
+                run.append(child)
+        return out + self.paragraphs(run)
+
+    def block(self, node: Node) -> list[str]:
+        """One block element as paragraphs."""
+        tag = node.tag
+        if tag in _HEADINGS:
+            title = self.line(node.children)
+            return [f"{_HEADINGS[tag]} {title}"] if title else []
+        if tag in ("pre", "listing", "xmp"):
+            return self.preformatted(node)
+        if tag in ("ul", "ol", "menu"):
+            return self.items(node)
+        if tag == "blockquote":
+            return _prefixed(self.blocks(node), "> ")
+        if tag == "table":
+            return self.table(node)
+        if tag == "dl":
+            return self.definitions(node)
+        if tag == "hr":
+            return []
+        return self.theorem(node, self.blocks(node))
+
+    def theorem(self, node: Node, blocks: list[str]) -> list[str]:
+        """The environment's name in front where the page's style sheet would have written it."""
+        css = node.attrs.get("class")
+        if not css or not blocks:
+            return blocks
+        name = next((word for word in css.lower().split() if word in _THEOREMS), None)
+        if (
+            name is None
+            or re.match(rf"\W*(?:{name}|#)", blocks[0], re.IGNORECASE)
+            or len(blocks[0]) < 2
+        ):
+            return blocks
+        return [f"**{name.capitalize()}.** {blocks[0]}", *blocks[1:]]
+
+    def paragraphs(self, run: list[str | Node | Math]) -> list[str]:
+        """Inline content as paragraphs; display formulas stand alone."""
+        if not run:
+            return []
+        text = self.inline(run)
+        if not text or text.isspace():
+            return []
+        self._settle(text)
+        out: list[str] = []
+        for piece in self._split(text):
+            lines = [_collapse(line) for line in piece.split(BREAK)]
+            paragraph = "\n".join(line for line in lines if line) if any(lines) else ""
+            if paragraph:
+                out.append(paragraph)
+        return out
+
+    def _split(self, text: str) -> list[str]:
+        """The text cut at display formulas; what is only punctuation stays with the formula."""
+        pieces: list[str] = []
+        place = 0
+        for match in PLACE.finditer(text):
+            if match[1] == FORMULA and self.places[int(match[2])].display:
+                pieces += [text[place : match.start()], match[0]]
+                place = match.end()
+        rest = text[place:]
+        if pieces and re.fullmatch(r"\s*[.,;:]?\s*", rest.replace(BREAK, "")):
+            return pieces
+        return [*pieces, rest]
+
+    def _settle(self, text: str) -> None:
+        """A formula whose kind only its place can tell is display when it is alone in its block."""
+        marks = [m for m in PLACE.finditer(text) if m[1] == FORMULA]
+        undecided = [m for m in marks if self.places[int(m[2])].display is None]
+        if not undecided:
+            return
+        alone = (
+            len(marks) == 1
+            and re.fullmatch(r"[\s.,;:()\d]*", PLACE.sub("", text).replace(BREAK, "")) is not None
+        )
+        for match in undecided:
+            self.places[int(match[2])].display = alone and len(self.places[int(match[2])].latex) > 2
+
+    def inline(self, run: list[str | Node | Math]) -> str:
+        """Inline content as text with places, delimiters read."""
+        text = Inline(self).text(run)
+        if self.delimiters_may_occur(text):
+            text = scan.formulas(text, self.delimiters, self.place)
+        return text
+
+    def delimiters_may_occur(self, text: str) -> bool:
+        """A quick look that spares most paragraphs the search."""
+        return (
+            "$" in text
+            or "\\" in text
+            or "[" in text
+            or "`" in text
+            or any(
+                left in text
+                for left, _ in (*self.delimiters.inline[:1], *self.delimiters.ascii[:1])
+            )
+        )
+
+    def line(self, run: list[str | Node | Math]) -> str:
+        """Inline content (whatever it is) on one line, display formulas included."""
+        text = self.inline(run)
+        self._settle(text)
+        for match in PLACE.finditer(text):
+            if match[1] == FORMULA and self.places[int(match[2])].display:
+                math = self.places[int(match[2])]
+                math.latex = math.latex.replace("\n", " ")
+        return _collapse(text.replace(BREAK, " "))
+
+    def preformatted(self, node: Node) -> list[str]:
+        """A fenced block of code with its language."""
+        text = plain_text(_with_breaks(node)).replace("\t", "    ")
+        lines = [line.rstrip() for line in text.split("\n")]
+        while lines and not lines[0]:
+            lines.pop(0)
+        while lines and not lines[-1]:
+            lines.pop()
+        if not lines:
+            return []
+        fence = "```"
+        while fence in text:
+            fence += "`"
+        body = "\n".join(lines)
+        return [self.code(f"{fence}{_language(node)}\n{body}\n{fence}")]
+
+    def items(self, node: Node) -> list[str]:
+        """A list, nested lists indented."""
+        items: list[str] = []
+        number = _start(node)
+        for child in node.children:
+            if isinstance(child, Node) and child.tag == "li":
+                marker = f"{number}. " if node.tag == "ol" else "- "
+                number += 1
+                blocks = self.blocks(child)
+                if blocks:
+                    items.append(_item(marker, blocks))
+            elif isinstance(child, Node):
+                blocks = self.block(child) if child.tag in BLOCKS else self.paragraphs([child])
+                items += [
+                    "\n".join("  " + line for line in block.split("\n")) if items else block
+                    for block in blocks
+                ]
+            elif isinstance(child, Math) or child.strip():
+                items += self.paragraphs([child])
+        return ["\n".join(items)] if items else []
+
+    def definitions(self, node: Node) -> list[str]:
+        """A list of terms, each followed by its definitions."""
+        out: list[str] = []
+        for child in node.children:
+            if isinstance(child, Node) and child.tag == "dd":
+                blocks = self.blocks(child)
+                if blocks and out and not blocks[0].startswith(("$$", FORMULA, CODE, "- ", "```")):
+                    blocks[0] = f": {blocks[0]}"
+                out += blocks
+            elif isinstance(child, Node) and child.tag == "dt":
+                out += self.blocks(child)
+            elif isinstance(child, Node):
+                out += (
+                    self.block(child)
+                    if child.tag == "dl"
+                    else (self.definitions(child) if child.tag == "div" else self.blocks(child))
+                )
+            else:
+                out += self.paragraphs([child])
+        return out
+
+    def table(self, node: Node) -> list[str]:
+        """A table of data as a Markdown table, a table for layout as its cells in order."""
+        from mathlm.corpus.html import tables
+
+        return tables.render(node, self)
+
+
+def _holds_block(node: Node) -> bool:
+    """Whether an inline element wraps blocks (`<a><div>…`, `<span><p>…`)."""
+    return any(
+        child.tag in BLOCKS or (child.tag not in ("code", "sup", "sub") and _holds_block(child))
+        for child in elements(node)
+    )
+
+
+def _collapse(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _prefixed(blocks: list[str], prefix: str) -> list[str]:
+    if not blocks:
+        return []
+    lines = "\n\n".join(blocks).split("\n")
+    return ["\n".join(f"{prefix}{line}".rstrip() for line in lines)]
+
+
+def _item(marker: str, blocks: list[str]) -> str:
+    indent = " " * len(marker)
+    text = blocks[0]
+    for block in blocks[1:]:
+        text += ("\n" if re.match(r"(?:- |\d+\. )", block) else "\n\n") + block
+    return marker + text.replace("\n", f"\n{indent}").replace(f"\n{indent}\n", "\n\n")
+
+
+def _start(node: Node) -> int:
+    start = node.attrs.get("start") or "1"
+    return int(start) if start.isdigit() and len(start) < 7 else 1
+
+
+def _with_breaks(node: Node) -> Node:
+    """A copy in which `<br>` and line elements are line ends."""
+    copy = Node(node.tag, {})
+    for child in node.children:
+        if isinstance(child, Node):
+            if child.tag == "br":
+                copy.children.append("\n")
+                continue
+            copy.children.append(_with_breaks(child))
+            if child.tag in ("div", "p", "li", "tr"):
+                copy.children.append("\n")
+        else:
+            copy.children.append(child)
+    return copy
+
+
+def _language(node: Node) -> str:
+    """The language that the class of the block or of the `<code>` in it names."""
+    for candidate in (node, *elements(node)[:1]):
+        css = candidate.attrs.get("class") or ""
+        for match in _LANGUAGE.finditer(css):
+            name = match[1].lower()
+            if name not in (
+                "default",
+                "none",
+                "highlight",
+                "nohighlight",
+                "plaintext",
+                "notranslate",
+            ):
+                return name
+        for word in css.lower().split():
+            if word in _LANGUAGES:
+                return word
+    return ""

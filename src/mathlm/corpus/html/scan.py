@@ -1,0 +1,217 @@
+"""Formulas in running text: delimiters found, matched and judged; money and shell `$` left alone.
+
+Not here: the page's settings (delimiters.py). A formula must close within its block of text, as
+MathJax and KaTeX have it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+
+from mathlm.corpus.html import asciimath
+from mathlm.corpus.html.delimiters import Delimiters
+from mathlm.corpus.html.latex_text import clean
+from mathlm.corpus.html.nodes import Math
+
+_ENVIRONMENTS = (
+    "equation|align|alignat|flalign|gather|multline|eqnarray|displaymath|math|aligned|alignedat|gathered|split|cases|dcases|array|subarray|"
+    "matrix|pmatrix|bmatrix|Bmatrix|vmatrix|Vmatrix|smallmatrix|dmath|CD|tikzcd|prooftree|IEEEeqnarray"
+)
+_MAX_FORMULA = 20_000
+_LATEX = re.compile(r"\\[A-Za-z]+|[\^_{}=<>+*/|≤≥∈→±×√∑∫]")
+_WORDS = re.compile(r"[A-Za-z]{3,}")
+_SENTENCE = re.compile(r"(?:(?<![\\A-Za-z{])[A-Za-z]{2,}[ ,.;]+){4,}")
+_SIMPLE = re.compile(r"[-+]?[\dA-Za-zα-ωΑ-Ω](?:[\s,.;:'!()\[\]\d-]*[A-Za-zα-ωΑ-Ω\d]?){0,12}[.!']*")
+_MONEY = re.compile(
+    r"[\d.,]+\s*(?:[kKmMbB]\b|million|billion|thousand|per\b|USD|and|to|or|for|in|a|an|the|each|dollars)?[\s.,;:)]*"
+)
+_ASCII_MATHS = re.compile(
+    r"\^|sqrt|frac|sum_|int_|\+-|root|<=|>=|!=|\boo\b|\bxx\b|[A-Za-z0-9)]\s*/\s*[A-Za-z0-9(]|[A-Za-z]\s*[=<>]|\b[A-Za-z]_\S|vec|->|pi|theta|alpha|beta"
+)
+_CODE = re.compile(
+    r"[;\"']|::|[A-Za-z]{2,}_[A-Za-z]{2,}|\(\)|==|\+\+|--|&&|->[a-z]|=>|\$|\bdef\b|\breturn\b|[A-Za-z]{2,}\.[A-Za-z]{2,}"
+)
+
+Emit = Callable[[Math], str]
+
+
+def formulas(text: str, delimiters: Delimiters, emit: Emit) -> str:
+    """The text with every formula replaced by what `emit` returns for it."""
+    opener = _opener(delimiters)
+    out: list[str] = []
+    place = 0
+    while match := opener.search(text, place):
+        found = _match(text, match, delimiters)
+        if found is None:
+            out.append(text[place : match.end()])
+            place = match.end()
+            continue
+        math, end = found
+        out.append(text[place : match.start()])
+        out.append(emit(math))
+        place = end
+    out.append(text[place:])
+    return "".join(out)
+
+
+@functools.lru_cache(maxsize=256)
+def _opener(delimiters: Delimiters) -> re.Pattern[str]:
+    marks = {left for left, _ in (*delimiters.inline, *delimiters.display, *delimiters.ascii)}
+    choices = "|".join(
+        re.escape(mark) for mark in sorted(marks, key=lambda mark: (-len(mark), mark))
+    )
+    return re.compile(rf"\\\$|\\begin\{{(?:{_ENVIRONMENTS})\*?\}}|{choices}")
+
+
+def _match(text: str, opening: re.Match[str], delimiters: Delimiters) -> tuple[Math, int] | None:
+    """The formula that starts here and where it ends; None when it is no formula."""
+    mark = opening[0]
+    if mark == "\\$" or _is_escaped(text, opening.start()):
+        return None
+    if mark.startswith("\\begin"):
+        return _environment(text, opening)
+    for pairs, display in ((delimiters.display, True), (delimiters.inline, False)):
+        for left, right in pairs:
+            if left == mark and (
+                found := _delimited(
+                    text, opening.end(), right, display=display, delimiters=delimiters
+                )
+            ):
+                return found
+    for left, right in delimiters.ascii:
+        if left == mark:
+            return _ascii(text, opening.end(), right, delimiters)
+    return None
+
+
+def _is_escaped(text: str, start: int) -> bool:
+    backslashes = 0
+    while start - backslashes > 0 and text[start - backslashes - 1] == "\\":
+        backslashes += 1
+    return backslashes % 2 == 1
+
+
+def _environment(text: str, opening: re.Match[str]) -> tuple[Math, int] | None:
+    name = opening[0][7:-1]
+    depth = 0
+    for match in re.finditer(
+        rf"\\(begin|end)\{{{re.escape(name)}\}}",
+        text[opening.start() : opening.start() + _MAX_FORMULA],
+    ):
+        depth += 1 if match[1] == "begin" else -1
+        if depth == 0:
+            end = opening.start() + match.end()
+            latex = clean(text[opening.start() : end])
+            if name in ("displaymath", "math"):
+                latex = clean(latex[len(name) + 8 : -len(name) - 6])
+            return Math(latex, name != "math"), end
+    return None
+
+
+def _delimited(
+    text: str, start: int, right: str, *, display: bool, delimiters: Delimiters
+) -> tuple[Math, int] | None:
+    end = _closing(text, start, right)
+    if end is None:
+        return None
+    content = text[start:end]
+    if right == "$" and not _is_dollar_formula(text, start, end, delimiters):
+        return None
+    if right == "$" and content.startswith("latex "):
+        content = content[6:]
+    latex = clean(content)
+    if not latex or (right == "$$" and not _is_plausible(latex)):
+        return None
+    return Math(latex, display), end + len(right)
+
+
+def _closing(text: str, start: int, right: str) -> int | None:
+    """Where the delimiter closes, outside of braces and not escaped."""
+    limit = min(len(text), start + _MAX_FORMULA)
+    depth = 0
+    position = start
+    while position < limit:
+        character = text[position]
+        if depth <= 0 and text.startswith(right, position):
+            return position if position > start else None
+        if character == "\\":
+            position += 2
+            continue
+        if character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+        position += 1
+    end = text.find(right, start, limit)
+    return end if end > start and right != "$" else None
+
+
+def _is_plausible(latex: str) -> bool:
+    """Whether `$$…$$` holds a formula and not a row of prose between two prices."""
+    return not _SENTENCE.search(latex) or bool(re.search(r"\\[A-Za-z]{2,}", latex))
+
+
+def _is_dollar_formula(text: str, start: int, end: int, delimiters: Delimiters) -> bool:
+    content = text[start:end]
+    following = text[end + 1 : end + 2]
+    if "\n\n" in content or len(content) > 3000:
+        return False
+    stripped = content.strip()
+    if not stripped:
+        return False
+    if re.search(r"\\[A-Za-z]+", stripped) and not _SENTENCE.search(
+        re.sub(r"\\(?:text|mbox|textrm|mathrm|hbox)\s*\{[^{}]*\}", "", stripped)
+    ):
+        return following != "$" or delimiters.dollar_declared
+    if content[0].isspace() or content[-1].isspace():
+        return (
+            delimiters.dollar_declared
+            and bool(_LATEX.search(stripped))
+            and not _WORDS.search(stripped)
+        )
+    if (
+        following.isdigit()
+        or _MONEY.fullmatch(stripped)
+        and (not delimiters.dollar_declared or not stripped.isdigit())
+        and not _is_number_maths(stripped, text, end, delimiters)
+    ):
+        return False
+    if (
+        _SENTENCE.search(stripped)
+        or stripped.count("(") != stripped.count(")")
+        and stripped[0].isdigit()
+    ):
+        return False
+    if stripped[0].isdigit() and _WORDS.search(stripped) and not delimiters.dollar_declared:
+        return False
+    return (
+        bool(_LATEX.search(stripped) and not _is_shell(stripped, text, start))
+        or bool(_SIMPLE.fullmatch(stripped) and not re.search(r"[A-Za-z]{4,}", stripped))
+        or (delimiters.dollar_declared and not _WORDS.search(stripped.replace("'", "")))
+    )
+
+
+def _is_number_maths(stripped: str, text: str, end: int, delimiters: Delimiters) -> bool:
+    """`$3$`: a number between dollars is a formula when nothing but the number is there."""
+    return bool(re.fullmatch(r"[\d.,]*\d", stripped))
+
+
+def _is_shell(stripped: str, text: str, start: int) -> bool:
+    """`$HOME/bin:$PATH` and its like."""
+    return bool(re.match(r"[A-Z_]{3,}\b|\{[A-Za-z_]+\}|\(\w+ ", stripped)) and "\\" not in stripped
+
+
+def _ascii(text: str, start: int, right: str, delimiters: Delimiters) -> tuple[Math, int] | None:
+    end = text.find(right, start, start + 2000)
+    if end <= start:
+        return None
+    content = text[start:end].strip()
+    if not content or "\n\n" in content:
+        return None
+    if not delimiters.ascii_declared and (
+        not _ASCII_MATHS.search(content) or _CODE.search(content) or _SENTENCE.search(content)
+    ):
+        return None
+    return Math(asciimath.to_latex(content), False), end + len(right)

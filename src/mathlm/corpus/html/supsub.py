@@ -1,0 +1,90 @@
+"""Superscripts and subscripts of plain HTML (`x<sup>2</sup>`) as formulas; ordinals and notes are not.
+
+The text comes with marks around scripts. A run of letters, digits and operators with a script in it
+becomes one formula; a script on a word (`km<sup>2</sup>`) stays with its word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from mathlm.corpus.html.nodes import Math, Node, elements, plain_text
+from mathlm.corpus.html.symbols import symbol
+
+SUP, SUB, END = "\ufdd4", "\ufdd5", "\ufdd6"
+_ORDINAL = re.compile(r"(?:st|nd|rd|th|er|e|ème|o|a|TM|SM|®|™|©)$")
+_SCRIPT = re.compile(f"([{SUP}{SUB}])([^{SUP}{SUB}{END}]*){END}")
+_ATOM = rf"(?:[A-Za-zα-ωΑ-Ω]|\d+(?:\.\d+)?|[(){{}}\[\]|])(?:[{SUP}{SUB}][^{END}]{{0,200}}{END})*'*"
+_TERM = rf"[-−+]?(?:{_ATOM})+"
+_OPERATOR = r"\s*(?:[-+=<>≤≥≠≈·×*/−±,]|\s[-+=<>≤≥≠≈·×*/−±]\s)\s*"
+_EXPRESSION = re.compile(rf"(?<![A-Za-zα-ωΑ-Ω\d.,:]){_TERM}(?:{_OPERATOR}{_TERM})*(?![A-Za-z\d])")
+_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
+_MARKS = re.compile(f"[{SUP}{SUB}{END}]")
+
+
+def footnote(node: Node) -> str | None:
+    """`[^n]` for a superscript that links to a note, an empty string for one that links elsewhere."""
+    links = [child for child in elements(node) if child.tag == "a"]
+    if node.tag != "sup" or not links:
+        return None
+    text = " ".join(plain_text(node).split()).strip("[]() ")
+    target = links[0].attrs.get("href") or ""
+    if "#" not in target or len(text) > 8:
+        return None
+    return f"[^{text}]" if re.fullmatch(r"[\w*†‡§.,]{1,8}", text) else ""
+
+
+def formulas(text: str, emit: Callable[[Math], str]) -> str:
+    """The text with its marked scripts written as LaTeX, as formulas where they are mathematics."""
+    text = re.sub(f"[{SUP}{SUB}]\\s*{END}", "", text)
+    text = _EXPRESSION.sub(lambda match: _expression(match, emit), text)
+    text = _SCRIPT.sub(_on_word, text)
+    return _MARKS.sub("", text)
+
+
+def _expression(match: re.Match[str], emit: Callable[[Math], str]) -> str:
+    source = match[0]
+    if SUP not in source and SUB not in source:
+        return source
+    bare = _SCRIPT.sub("", source)
+    scripts = [found[2].strip() for found in _SCRIPT.finditer(source)]
+    if (
+        _WORD.search(bare)
+        or any(_ORDINAL.match(script) for script in scripts)
+        or any(mark in "".join(scripts) for mark in "\ufdd0\ufdd1")
+    ):
+        return source
+    if source.count("(") != source.count(")") or source.count("[") != source.count("]"):
+        return source
+    latex = _SCRIPT.sub(
+        lambda found: ("^" if found[1] == SUP else "_") + f"{{{_spelled(found[2].strip())}}}",
+        source,
+    )
+    return emit(Math(_spelled_outside(latex), False))
+
+
+def _spelled(text: str) -> str:
+    return _spelled_outside(text)
+
+
+def _spelled_outside(latex: str) -> str:
+    """Characters beyond ASCII as commands, a space kept before a following letter."""
+    out = ""
+    for character in " ".join(latex.split()):
+        spelled = symbol(character) if character > "\x7f" else character
+        if character.isalpha() and re.search(r"\\[A-Za-z]+$", out):
+            out += " "
+        out += spelled
+    return out
+
+
+def _on_word(match: re.Match[str]) -> str:
+    script = match[2].strip()
+    if not script:
+        return ""
+    if _ORDINAL.match(script) or len(script) > 20 or " " in script:
+        return script if _ORDINAL.match(script) or match[1] == SUB else f" {script}"
+    if "\ufdd0" in script or "\ufdd1" in script:
+        return script
+    return ("^" if match[1] == SUP else "_") + (script if len(script) == 1 else f"{{{script}}}")

@@ -1,0 +1,115 @@
+"""Tables: data as Markdown tables, equations laid out in cells as formulas, layout as plain blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mathlm.corpus.html.nodes import Math, Node, elements, walk
+
+if TYPE_CHECKING:
+    from mathlm.corpus.html.render import Renderer
+
+_MAX_CELL = 400
+_MAX_SPAN = 50
+_EQUATIONS = ("ltx_eqn_table", "ltx_equation", "ltx_equationgroup", "equation", "eqn")
+_IN_CELL = frozenset("table ul ol pre blockquote h1 h2 h3 h4 h5 h6 dl".split())
+
+
+def render(node: Node, renderer: Renderer) -> list[str]:
+    """The table as paragraphs of Markdown."""
+    rows = _rows(node)
+    if not rows:
+        return renderer.blocks(_copy(node, "div"))
+    css = (node.attrs.get("class") or "").split()
+    if any(name in css for name in _EQUATIONS):
+        return [block for row in rows for block in _equation(row, renderer)]
+    caption = [
+        block
+        for child in elements(node)
+        if child.tag == "caption"
+        for block in renderer.blocks(child)
+    ]
+    if _is_layout(rows):
+        cells = [block for row in rows for cell in row for block in renderer.blocks(cell)]
+        return caption + cells
+    return caption + _markdown(rows, renderer)
+
+
+def _copy(node: Node, tag: str) -> Node:
+    copy = Node(tag, node.attrs)
+    copy.children = [
+        _copy(child, "div")
+        if isinstance(child, Node) and child.tag in ("tbody", "thead", "tfoot", "tr")
+        else child
+        for child in node.children
+    ]
+    return copy
+
+
+def _rows(node: Node) -> list[list[Node]]:
+    """The rows of cells, not those of tables within."""
+    rows: list[list[Node]] = []
+    for child in elements(node):
+        if child.tag in ("tbody", "thead", "tfoot"):
+            rows += _rows(child)
+        elif child.tag == "tr":
+            cells = [cell for cell in elements(child) if cell.tag in ("td", "th")]
+            if cells:
+                rows.append(cells)
+    return rows
+
+
+def _is_layout(rows: list[list[Node]]) -> bool:
+    if len(rows) < 2 and len(rows[0]) < 3 or max(map(len, rows)) < 2:
+        return True
+    for row in rows:
+        for cell in row:
+            if cell.chars > 3 * _MAX_CELL or any(
+                below.tag in _IN_CELL for below in walk(cell) if below is not cell
+            ):
+                return True
+    total = sum(cell.chars for row in rows for cell in row)
+    return total == 0 and not any(
+        isinstance(child, Math) for row in rows for cell in row for child in cell.children
+    )
+
+
+def _span(cell: Node) -> int:
+    value = cell.attrs.get("colspan") or "1"
+    return (
+        min(int(value), _MAX_SPAN) if value.isdigit() and len(value) < 6 and int(value) > 0 else 1
+    )
+
+
+def _markdown(rows: list[list[Node]], renderer: Renderer) -> list[str]:
+    lines: list[list[str]] = []
+    for row in rows:
+        line: list[str] = []
+        for cell in row:
+            line.append(renderer.line(cell.children).replace("|", "\\|"))
+            line += [""] * (_span(cell) - 1)
+        lines.append(line)
+    lines = [line for line in lines if any(line)]
+    if not lines:
+        return []
+    width = max(map(len, lines))
+    text = ["| " + " | ".join([*line, *[""] * (width - len(line))]) + " |" for line in lines]
+    text.insert(1, "|" + " --- |" * width)
+    return ["\n".join(text)]
+
+
+def _equation(row: list[Node], renderer: Renderer) -> list[str]:
+    """A row of a LaTeXML equation: its formulas as one display formula, then its number."""
+    formulas: list[str] = []
+    rest: list[str] = []
+    for cell in row:
+        for below in walk(cell):
+            for child in below.children:
+                if isinstance(child, Math):
+                    formulas.append(child.latex)
+                elif isinstance(child, str) and child.strip():
+                    rest.append(child.strip())
+    if not formulas:
+        return [block for cell in row for block in renderer.blocks(cell)]
+    mark = renderer.place(Math(" ".join(formulas), True))
+    return [mark, *([" ".join(rest)] if rest else [])]
