@@ -1,0 +1,165 @@
+"""One forward pass of a transformers model over flat tokens and a plan of what they look at.
+
+Reads prefixes (prefill) in batches of equal padded length and answers what the engine needs to
+know of the model: its sizes, its context and what a token's keys and values take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mathlm.core.errors import UserError
+from mathlm.solving.engines.attention import (
+    ATTENTION_NAME,
+    PAGE_TOKENS,
+    PLAN,
+    ROW_TILE,
+    CausalSegment,
+    Plan,
+    Segment,
+    WideSegment,
+    round_up,
+)
+from mathlm.solving.engines.prefixes import Node
+
+CHUNK_TOKENS = 512
+"""Long prefixes are read in chunks of this many tokens: attention scores stay small."""
+READ_TOKENS = 2048
+"""Short prompts are read together up to this many padded tokens."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a model that the engine needs."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
+    context_tokens: int
+
+    @staticmethod
+    def of(model: Any) -> Shape:
+        """The shape of a transformers model; one that the engine cannot serve is refused."""
+        config = model.config.get_text_config(decoder=True)
+        if not getattr(model, "_supports_attention_backend", False):
+            raise UserError(
+                f"{type(model).__name__} does not use transformers' attention interface; the local "
+                "engine serves models that do (Llama, Mistral, Qwen, GPT-NeoX, …)"
+            )
+        heads = config.num_attention_heads
+        head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
+        window = getattr(config, "sliding_window", None)
+        if window is not None and not getattr(config, "use_sliding_window", True):
+            window = None
+        context = min(config.max_position_embeddings, window or config.max_position_embeddings)
+        return Shape(
+            layers=config.num_hidden_layers,
+            kv_heads=getattr(config, "num_key_value_heads", None) or heads,
+            head_dim=head_dim,
+            vocabulary=config.vocab_size,
+            context_tokens=context,
+        )
+
+
+class Forward:
+    """A model as the engine calls it; the model's own settings are left as they were."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model.eval()
+        self.shape = Shape.of(model)
+        self.device = model.device
+        self.dtype = model.dtype
+        self.bytes_per_token = (
+            2 * self.shape.layers * self.shape.kv_heads * self.shape.head_dim * self.dtype.itemsize
+        )
+
+    def keys(self, *sizes: int) -> Any:
+        """Zeros of the model's kind: what is masked must still be finite."""
+        return torch.zeros(*sizes, dtype=self.dtype, device=self.device)
+
+    def tensor(self, values: Sequence[int]) -> Any:
+        """Integers on the model's device."""
+        return torch.tensor(values, dtype=torch.long, device=self.device)
+
+    def run(self, ids_N: Any, positions_N: Any, plan: Plan, keep: Any = 0) -> Any:
+        """Logits [n, V] of the tokens named by `keep` (0 = all of them)."""
+        config = self.model.config
+        before = config._attn_implementation
+        token = PLAN.set(plan)
+        config._attn_implementation = ATTENTION_NAME
+        try:
+            out = self.model(
+                input_ids=ids_N[None],
+                position_ids=positions_N[None],
+                use_cache=False,
+                logits_to_keep=keep,
+            )
+        finally:
+            config._attn_implementation = before
+            PLAN.reset(token)
+        return out.logits[0]
+
+    def _ancestors(self, parent: Node | None) -> list[Segment]:
+        return [WideSegment(node.k, node.v) for node in (parent.chain() if parent else [])]
+
+    def read_long(self, node: Node) -> None:
+        """Fill one node of any length, chunk by chunk."""
+        shape, length = self.shape, len(node.token_ids)
+        start = node.end - length
+        node.k = self.keys(shape.layers, shape.kv_heads, length, shape.head_dim)
+        node.v = torch.zeros_like(node.k)
+        above = self._ancestors(node.parent)
+        for done in range(0, length, CHUNK_TOKENS):
+            ids = node.token_ids[done : done + CHUNK_TOKENS]
+            upto = done + len(ids)
+            here = (node.k[:, None, :, done:upto], node.v[:, None, :, done:upto])
+            earlier = [WideSegment(node.k[:, :, :done], node.v[:, :, :done])] if done else []
+            plan = Plan((*above, *earlier, CausalSegment(1, keep=here)))
+            positions = torch.arange(start + done, start + upto, device=self.device)
+            node.logits = self.run(self.tensor(ids), positions, plan, keep=1)[0].float()
+
+    def read_short(self, nodes: Sequence[Node]) -> None:
+        """Fill nodes that have one parent and fall into one padded length, in one pass."""
+        k, v, logits = self._together(nodes[0].parent, [node.token_ids for node in nodes])
+        for place, node in enumerate(nodes):
+            length = len(node.token_ids)
+            node.k, node.v = k[:, place, :, :length].clone(), v[:, place, :, :length].clone()
+            node.logits = logits[place].float()
+
+    def _together(
+        self, parent: Node | None, texts: Sequence[tuple[int, ...]], *, everywhere: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """Keys and values [layers, B, H, Q, D] of B texts below `parent`, and logits: [B, V] after
+        each text, or [B, Q, V] everywhere."""
+        shape, number = self.shape, len(texts)
+        padded = round_up(max(map(len, texts)), PAGE_TOKENS)
+        k = self.keys(shape.layers, number, shape.kv_heads, padded, shape.head_dim)
+        v = torch.zeros_like(k)
+        rows = [[*text, *([0] * (padded - len(text)))] for text in texts]
+        start = parent.end if parent else 0
+        positions = torch.arange(start, start + padded, device=self.device).repeat(number)
+        positions.clamp_(max=shape.context_tokens - 1)
+        ends = [place * padded + len(text) - 1 for place, text in enumerate(texts)]
+        last = self.tensor([*ends, *([0] * (-len(ends) % ROW_TILE))])
+        plan = Plan((*self._ancestors(parent), CausalSegment(number, keep=(k, v))))
+        ids = self.tensor(rows).flatten()
+        logits = self.run(ids, positions, plan, keep=0 if everywhere else last)
+        return k, v, logits.unflatten(0, (number, padded)) if everywhere else logits
+
+    def judge(self, prefix: Node, texts: Sequence[tuple[int, ...]]) -> list[tuple[Any, Any]]:
+        """For each text below `prefix` (one padded length): log-probabilities [L] of its tokens,
+        and whether each is the most likely one [L]."""
+        inputs = [text[:-1] or text for text in texts]
+        _, _, logits = self._together(prefix, inputs, everywhere=True)
+        result = []
+        for place, text in enumerate(texts):
+            rows = torch.cat([prefix.logits[None], logits[place, : len(text) - 1].float()])
+            ids = self.tensor(text)
+            logprobs = torch.log_softmax(rows, -1).gather(1, ids[:, None])[:, 0]
+            result.append((logprobs, rows.argmax(-1) == ids))
+        return result

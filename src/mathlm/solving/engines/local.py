@@ -1,0 +1,164 @@
+"""The embedded engine: any transformers causal model, batching what many coroutines ask for.
+
+The event loop runs the solvers; one thread steps the model (`batching`). A row's tokens are a
+function of its request alone (see `attention` and `randomness`): companions, batch size and a
+restart change nothing on CPU in float32. Not here: servers of other programs, and several devices
+(one engine a device).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
+from mathlm.solving.engines.batching import Batcher, Judging, Waiting
+from mathlm.solving.engines.forward import Forward
+from mathlm.solving.engines.load import EngineLoad
+from mathlm.solving.engines.prefixes import SHORT_TOKENS, Node
+from mathlm.solving.engines.prompts import Path, Prompts
+from mathlm.solving.engines.protocol import Generation, Likelihood, Prefix, Prompt, Request
+from mathlm.solving.engines.text import TokenText
+
+
+def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Tokens with which a model ends: those of its generation settings and its tokenizer."""
+    named = getattr(model.generation_config, "eos_token_id", None)
+    ids = [named] if isinstance(named, int) else list(named or [])
+    return frozenset(id_ for id_ in [*ids, tokenizer.eos_token_id] if id_ is not None)
+
+
+class LocalEngine:
+    """`Engine` over a transformers causal model and its tokenizer, on the model's own device.
+
+    `memory_mib` bounds keys and values: half for rows under way, half for prefixes; the batch is
+    the largest number of rows up to `max_rows` that fits. Use it inside one event loop at a time.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, *, max_rows: int = 256, memory_mib: int = 1024
+    ) -> None:
+        forward = Forward(model)
+        self._context_tokens = forward.shape.context_tokens
+        self._prompts = Prompts(tokenizer)
+        self._batcher = Batcher(
+            forward,
+            TokenText(tokenizer),
+            eos=end_ids(model, tokenizer),
+            max_rows=max_rows,
+            budget=memory_mib * 2**20,
+        )
+        self._handles: dict[int, Node] = {}
+        self._numbers = count(1)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mathlm-engine")
+        self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def load(self) -> EngineLoad:
+        """How well the engine was used so far."""
+        return self._batcher.load
+
+    async def generate(self, request: Request) -> Generation:
+        """The generation that the request asks for."""
+        parent = self._node(request.parent)
+        path = self._prompts.path(request)
+        prompt_tokens = (parent.end if parent else 0) + sum(len(ids) for ids, _ in path)
+        if prompt_tokens >= self._context_tokens:
+            return Generation("", (), (), "budget", prompt_tokens)
+        answer: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
+        self._batcher.waiting.append(Waiting(request, parent, path, answer))
+        self._start()
+        return await answer
+
+    async def loglikelihood(self, prefix: Prefix | str, text: str) -> Likelihood:
+        """Log-probabilities of `text` after `prefix`; empty where the context is too short."""
+        path: Path = ()
+        parent = None
+        if isinstance(prefix, str):
+            before, ids = self._prompts.likelihood_parts(prefix, text)
+            path = ((before, len(before) >= SHORT_TOKENS),)
+        else:
+            parent, before = self._node(prefix), prefix.token_ids
+            ids = self._prompts.text_ids(text, first=False)
+        if not ids or len(before) + len(ids) > self._context_tokens:
+            return Likelihood((), (), greedy=not ids)
+        answer: asyncio.Future[Likelihood] = asyncio.get_running_loop().create_future()
+        self._batcher.judging.append(Judging(parent, path, ids, answer))
+        self._start()
+        return await answer
+
+    async def prefix(self, prompt: Prompt) -> Prefix:
+        """A kept prefix at the beginning of a sequence."""
+        return await self._keep(None, self._prompts.ids(prompt, first=True))
+
+    async def extend(self, prefix: Prefix, more: str | Sequence[int]) -> Prefix:
+        """A new kept prefix: `prefix` followed by `more`."""
+        ids = self._prompts.ids(more if isinstance(more, str) else tuple(more), first=False)
+        return await self._keep(prefix, ids) if ids else self.fork(prefix)
+
+    def fork(self, prefix: Prefix) -> Prefix:
+        """A second handle on the same prefix."""
+        node = self._handles[self._known(prefix)]
+        node.uses += 1
+        return self._handle(node, prefix.token_ids)
+
+    def drop(self, prefix: Prefix) -> None:
+        """Give a handle up."""
+        node = self._handles.pop(self._known(prefix))
+        node.uses -= 1
+
+    def close(self) -> None:
+        """Stop the engine's thread."""
+        self._thread.shutdown(wait=True)
+
+    def _known(self, prefix: Prefix) -> int:
+        if prefix.id not in self._handles:
+            raise ValueError("this prefix was dropped, or belongs to another engine")
+        return prefix.id
+
+    def _node(self, prefix: Prefix | None) -> Node | None:
+        return None if prefix is None else self._handles[self._known(prefix)]
+
+    def _handle(self, node: Node, token_ids: tuple[int, ...]) -> Prefix:
+        prefix = Prefix(next(self._numbers), token_ids)
+        self._handles[prefix.id] = node
+        return prefix
+
+    async def _keep(self, before: Prefix | None, ids: tuple[int, ...]) -> Prefix:
+        parent = self._node(before)
+        all_ids = (*(before.token_ids if before else ()), *ids)
+        if not 0 < len(all_ids) <= self._context_tokens:
+            raise ValueError(f"a prefix of {len(all_ids)} tokens does not fit the model's context")
+
+        def read() -> Node:
+            node = self._batcher.tree.find(parent, ids, wide=True)
+            node.uses += 1
+            self._batcher.read(node)
+            return node
+
+        answer: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
+        self._batcher.jobs.append((read, answer))
+        self._start()
+        return self._handle(await answer, all_ids)
+
+    def _start(self) -> None:
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)  # let everyone who is ready ask first
+        while self._batcher.busy():
+            try:
+                finished = await loop.run_in_executor(self._thread, self._batcher.step)
+            except Exception as error:  # noqa: BLE001  (whoever waits must hear that it broke)
+                for answer in self._batcher.abandon():
+                    if not answer.done():
+                        answer.set_exception(error)
+                return
+            for answer, value in finished:
+                if not answer.done():
+                    answer.set_result(value)
+            await asyncio.sleep(0)  # let solvers ask again before the next step

@@ -1,0 +1,124 @@
+"""From logits to tokens, for many rows at once, each row by its own settings.
+
+The draw is by the inverse of the cumulative distribution with one uniform number a row (see
+`randomness`), so that a row's token depends on its logits and its number alone. Order of the
+filters as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
+
+Shapes: R rows (a multiple of 16, so that vectorised kernels treat rows alike), V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from mathlm.solving.engines.protocol import Sampling
+
+_FIRST_GUESS = 32
+"""How many of the most likely tokens are tried first for top-p before a full sort."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen token of each row and its log-probability (nats) under the model itself."""
+
+    tokens: list[int]
+    logprobs: list[float]
+
+
+def penalise(logits_RV: Any, seen_RV: Any, penalty_R: Any) -> Any:
+    """Logits with the repetition penalty of each row applied to the tokens it has seen."""
+    penalty = penalty_R[:, None]
+    changed = torch.where(logits_RV > 0, logits_RV / penalty, logits_RV * penalty)
+    return torch.where(seen_RV, changed, logits_RV)
+
+
+def _keep_top_k(logits_RV: Any, top_k: Sequence[int]) -> Any:
+    """Logits with everything below each row's k-th largest masked (0 = keep all)."""
+    vocabulary = logits_RV.shape[1]
+    wanted = [min(k, vocabulary) or vocabulary for k in top_k]
+    if min(wanted) == vocabulary:
+        return logits_RV
+    rows = [row for row, k in enumerate(wanted) if k < vocabulary]
+    largest = torch.topk(logits_RV[rows], max(wanted[row] for row in rows), dim=-1).values
+    place = torch.tensor([wanted[row] - 1 for row in rows], device=logits_RV.device)
+    bound = logits_RV.new_full((len(logits_RV), 1), -torch.inf)
+    bound[rows] = largest.gather(1, place[:, None])
+    return logits_RV.masked_fill(logits_RV < bound, -torch.inf)
+
+
+def _nucleus_bounds(probs_RV: Any, top_p_R: Any, guess: int) -> tuple[Any, Any]:
+    """The smallest probability kept in each row, and whether `guess` tokens were enough."""
+    largest = torch.topk(probs_RV, guess, dim=-1).values
+    mass_before = largest.cumsum(-1) - largest
+    inside = mass_before < top_p_R[:, None]
+    last = inside.sum(-1, keepdim=True).sub_(1).clamp_(min=0)
+    enough = ~inside[:, -1] if guess < probs_RV.shape[1] else torch.ones_like(inside[:, -1])
+    return largest.gather(1, last), enough
+
+
+def _keep_nucleus(probs_RV: Any, top_p: Sequence[float]) -> Any:
+    """Probabilities outside each row's nucleus set to 0."""
+    rows = [row for row, p in enumerate(top_p) if p < 1]
+    if not rows:
+        return probs_RV
+    vocabulary = probs_RV.shape[1]
+    limits = torch.tensor([top_p[row] for row in rows], device=probs_RV.device)
+    chosen = probs_RV[rows]
+    bounds, enough = _nucleus_bounds(chosen, limits, min(_FIRST_GUESS, vocabulary))
+    if not bool(enough.all()):
+        wide = ~enough
+        bounds[wide] = _nucleus_bounds(chosen[wide], limits[wide], vocabulary)[0]
+    full = probs_RV.new_zeros((len(probs_RV), 1))
+    full[rows] = bounds
+    return probs_RV.masked_fill(probs_RV < full, 0.0)
+
+
+def distribution(logits_RV: Any, settings: Sequence[Sampling]) -> Any:
+    """Unnormalised float32 probabilities from which each row draws (rows at temperature 0 too:
+    theirs are those of temperature 1)."""
+    device = logits_RV.device
+    heat = torch.tensor([s.temperature or 1.0 for s in settings], device=device)
+    logits = logits_RV / heat[:, None]
+    if any(s.top_k for s in settings):
+        logits = _keep_top_k(logits, [s.top_k for s in settings])
+    probs = torch.softmax(logits, dim=-1)
+    if any(s.top_p < 1 for s in settings):
+        probs = _keep_nucleus(probs, [s.top_p for s in settings])
+    if any(s.min_p for s in settings):
+        floor = torch.tensor([s.min_p for s in settings], device=device)[:, None]
+        floor = floor * probs.amax(-1, keepdim=True)
+        probs = probs.masked_fill(probs < floor, 0.0)
+    return probs
+
+
+def draw(probs_RV: Any, uniform_R: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+    """The token of each row at which the cumulative distribution passes its uniform number."""
+    cumulative = probs_RV.cumsum(-1, dtype=torch.float64)
+    target = torch.from_numpy(uniform_R).to(probs_RV.device)[:, None] * cumulative[:, -1:]
+    token = torch.searchsorted(cumulative, target, right=True)[:, 0]
+    # A target on the far edge would fall behind the last token that has any mass.
+    last = (probs_RV > 0).to(torch.int8).flip(-1).argmax(-1)
+    return torch.minimum(token, probs_RV.shape[1] - 1 - last)
+
+
+def choose(
+    logits_RV: Any, settings: Sequence[Sampling], uniform_R: Any, *, seen_RV: Any = None
+) -> Choice:
+    """Each row's next token by its settings; `seen_RV` marks tokens for repetition penalties."""
+    logits = logits_RV.float()
+    scores = logits
+    if seen_RV is not None:
+        penalty = torch.tensor([s.repetition_penalty for s in settings], device=logits.device)
+        scores = penalise(logits, seen_RV, penalty)
+    tokens = scores.argmax(-1)
+    hot = [s.temperature > 0 for s in settings]
+    if any(hot):
+        drawn = draw(distribution(scores, settings), uniform_R)
+        tokens = torch.where(torch.tensor(hot, device=logits.device), drawn, tokens)
+    logprobs = torch.log_softmax(logits, dim=-1).gather(1, tokens[:, None])[:, 0]
+    return Choice(tokens.tolist(), logprobs.tolist())
