@@ -1,0 +1,241 @@
+"""One program as the zygote sees it: processes, streams, clock, and why it was stopped.
+
+Not here: what the program does to itself (confine, program) and what its report means (result).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from mathlm.solving.sandbox.inside import confine, folders, init, jail, program, syscalls
+from mathlm.solving.sandbox.inside.confine import Ground, Limits
+from mathlm.solving.sandbox.inside.ground import NAMESPACES
+from mathlm.solving.sandbox.inside.watch import Proc
+
+_MAX_MESSAGE = 2**20
+_CHUNK = 65536
+_KILL_WAIT_S = 5.0
+_YOUNG_S = 0.1
+"""A program younger than this is not looked at: most have ended by then."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """What all programs of a zygote share: the ground, and descriptors of its own."""
+
+    ground: Ground
+    proc: int
+    null: int
+    lifeline: int
+    """Read end of a pipe of which only the zygote holds the write end."""
+    lifeline_write: int
+
+
+@dataclass
+class Run:
+    """A program from its fork to its report."""
+
+    number: int
+    pid: int
+    limits: Limits
+    host: Host
+    streams: dict[int, str]
+    folder: str | None
+    started: float = field(default_factory=time.monotonic)
+    stopped_at: float | None = None
+    reason: str = ""
+    note: str = ""
+    data: dict[str, bytearray] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, host: Host, message: dict[str, Any]) -> Run:
+        """Fork one program; raises OSError where the machine has no room for it."""
+        limits = Limits(**message["limits"])
+        folder = None if host.ground.namespaces else folders.make(host.ground.become)
+        inner, outer = _pipes()
+        try:
+            room = _process_room(host, limits)
+            pid = syscalls.clone(NAMESPACES) if host.ground.namespaces else os.fork()
+        except OSError:
+            _close(*inner.values(), *outer.values())
+            if folder:
+                folders.remove(folder)
+            raise
+        if pid == 0:
+            _be_init(Inner(host, limits, message["code"], inner, folder or jail.TEMPORARY, room))
+        _close(*inner.values())
+        streams = {descriptor: name for name, descriptor in outer.items()}
+        return cls(message["id"], pid, limits, host, streams, folder)
+
+    def read(self, descriptor: int) -> bool:
+        """Take what a stream holds; False at its end."""
+        try:
+            chunk = os.read(descriptor, _CHUNK)
+        except OSError:
+            return False
+        name = self.streams[descriptor]
+        held = self.data.setdefault(name, bytearray())
+        held += chunk
+        limit = _MAX_MESSAGE if name in ("message", "exit") else self.limits.output_kib * 1024
+        if len(held) > limit:
+            del held[limit:]
+            self.stop("output", f"more than {limit // 1024} KiB of {name}")
+        return bool(chunk)
+
+    def close(self, descriptor: int) -> None:
+        """Give up a stream."""
+        del self.streams[descriptor]
+        os.close(descriptor)
+
+    def time_left(self) -> float:
+        """Seconds until this run wants attention."""
+        until = self.started + self.limits.timeout_s
+        if self.stopped_at is not None:
+            until = self.stopped_at + _KILL_WAIT_S
+        return until - time.monotonic()
+
+    def look(self) -> None:
+        """Enforce the clock, and what no limit of the kernel covers."""
+        if self.stopped_at is not None:
+            return
+        age = time.monotonic() - self.started
+        if age >= self.limits.timeout_s:
+            self.stop("timeout", f"no end within {self.limits.timeout_s:g} s")
+        elif age >= _YOUNG_S and syscalls.IS_LINUX:
+            self._look_at_memory()
+            if self.folder and folders.size(self.folder) > self.limits.disk_mib * 2**20:
+                self.stop("output", f"more than {self.limits.disk_mib} MiB in its folder")
+
+    def _look_at_memory(self) -> None:
+        proc, allowed = Proc(self.host.proc), self.limits.memory_mib * 2**20
+        inside = proc.tree(self.pid)[1:]
+        if len(inside) < 2:
+            return  # one process is held by its own limit
+        # each process also counts what it shares with the zygote: look closer only if that is much
+        if sum(proc.private_bytes(pid) for pid in inside) <= allowed:
+            return
+        if sum(proc.proportional_bytes(pid) for pid in inside) > allowed:
+            self.stop("memory", f"{len(inside)} processes hold over {self.limits.memory_mib} MiB")
+
+    def stop(self, reason: str, note: str) -> None:
+        """Kill everything of this run; the first reason stays."""
+        if self.stopped_at is not None:
+            return
+        self.stopped_at, self.reason, self.note = time.monotonic(), reason, note
+        # init as pid 1 takes its namespace with it; without one it must kill what it adopted
+        self._signal(signal.SIGKILL if self.host.ground.namespaces else signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def overdue(self) -> bool:
+        """Whether killing it has taken so long that its streams are given up."""
+        return self.stopped_at is not None and self.time_left() <= 0
+
+    def give_up(self) -> None:
+        """Make sure init is gone and its folder removed."""
+        deadline = time.monotonic() + _KILL_WAIT_S
+        while True:
+            ended, _ = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                break
+            if time.monotonic() > deadline:
+                self._signal(signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                break
+            time.sleep(0.0005)
+        if self.folder:
+            folders.remove(self.folder)
+
+    def report(self) -> dict[str, Any]:
+        """What the caller is told; ends the run."""
+        seconds = time.monotonic() - self.started
+        self.give_up()
+        text = {
+            name: bytes(self.data.get(name, b"")).decode("utf-8", "replace")
+            for name in ("stdout", "stderr", "message", "exit")
+        }
+        return {
+            "id": self.number,
+            "reason": self.reason,
+            "note": self.note,
+            "seconds": seconds,
+            **text,
+        }
+
+
+@dataclass(frozen=True)
+class Inner:
+    """What the processes of one run need to know."""
+
+    host: Host
+    limits: Limits
+    code: str
+    streams: dict[str, int]
+    folder: str
+    room: int
+    """The kernel's limit on processes of this user."""
+
+
+def _pipes() -> tuple[dict[str, int], dict[str, int]]:
+    """Write ends for the program's side and read ends for ours, by name."""
+    pairs = {name: os.pipe() for name in ("stdout", "stderr", "message", "exit")}
+    inner = {name: write for name, (_, write) in pairs.items()}
+    return inner, {name: read for name, (read, _) in pairs.items()}
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _process_room(host: Host, limits: Limits) -> int:
+    """RLIMIT_NPROC: per namespace, or above what the user already runs; 0 where unknown."""
+    if host.ground.namespaces:
+        return limits.processes + 1  # init
+    if not syscalls.IS_LINUX:
+        return 0
+    uid = host.ground.become if host.ground.become is not None else os.geteuid()
+    return 0 if uid == 0 else limits.processes + 1 + Proc(host.proc).tasks_of(uid)
+
+
+def _be_init(inner: Inner) -> None:
+    """Everything the first process of a run does; never returns."""
+    try:
+        host = inner.host
+        os.close(host.lifeline_write)
+        if host.ground.namespaces:
+            init.prepare(inner.limits, host.proc, owner=(os.geteuid(), os.getegid()))
+        init.oversee(
+            lambda: _be_program(inner),
+            inner.streams["exit"],
+            host.lifeline,
+            namespaces=host.ground.namespaces,
+        )
+    except Exception as error:  # noqa: BLE001  (told to the caller; there is nobody else to tell)
+        program.send(inner.streams["message"], {"status": "refused", "error": str(error)})
+    finally:
+        os._exit(70)
+
+
+def _be_program(inner: Inner) -> None:
+    """Everything the program's own process does; never returns."""
+    os.setsid()
+    confine.reset_signals()
+    streams = inner.streams
+    confine.take_descriptors(
+        [inner.host.null, streams["stdout"], streams["stderr"], streams["message"]]
+    )
+    try:
+        confine.confine(inner.host.ground, inner.limits, folder=inner.folder, processes=inner.room)
+    except Exception as error:  # noqa: BLE001  (a layer that does not hold: nothing may run)
+        program.send(3, {"status": "refused", "error": f"{type(error).__name__}: {error}"})
+        os._exit(73)
+    program.run_and_leave(inner.code, inner.folder, 3)

@@ -1,0 +1,190 @@
+"""The zygote: a clean interpreter with SymPy loaded that forks once for every program.
+
+It is started by exec (never forked from a process with threads or CUDA), has one thread, holds no
+secrets, and never runs a line of a program itself. It reads streams, keeps the clock and kills
+from outside. Not here: the final status, which the caller's side makes of what this reports.
+
+Frames both ways: four bytes of length (big endian), then JSON. The end of the caller's socket, or
+the caller's death, ends everything.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import selectors
+import socket
+import struct
+import sys
+import traceback
+from typing import Any
+
+from mathlm.solving.sandbox.inside import folders, syscalls
+from mathlm.solving.sandbox.inside import ground as grounds
+from mathlm.solving.sandbox.inside.runs import Host, Run
+
+_FRAME = struct.Struct(">I")
+_IDLE_S = 0.5
+_WATCH_S = 0.05
+
+
+class Channel:
+    """The frames to and from the caller; writing never blocks the clock."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.socket.setblocking(False)
+        self._incoming, self._outgoing = bytearray(), bytearray()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue one message."""
+        data = json.dumps(message).encode()
+        self._outgoing += _FRAME.pack(len(data)) + data
+        self.push()
+
+    def push(self) -> None:
+        """Write what the socket takes now."""
+        while self._outgoing:
+            try:
+                sent = self.socket.send(self._outgoing)
+            except BlockingIOError:
+                return
+            del self._outgoing[:sent]
+
+    def waiting(self) -> bool:
+        """Whether something is still to be written."""
+        return bool(self._outgoing)
+
+    def receive(self) -> list[dict[str, Any]] | None:
+        """Whole messages that have come; None at the end of the connection."""
+        try:
+            data = self.socket.recv(1 << 20)
+        except BlockingIOError:
+            return []
+        if not data:
+            return None
+        self._incoming += data
+        messages = []
+        while len(self._incoming) >= _FRAME.size:
+            (length,) = _FRAME.unpack_from(self._incoming)
+            if len(self._incoming) < _FRAME.size + length:
+                break
+            messages.append(json.loads(self._incoming[_FRAME.size : _FRAME.size + length]))
+            del self._incoming[: _FRAME.size + length]
+        return messages
+
+
+class Zygote:
+    """The loop over the caller's socket, the programs' streams and the clock."""
+
+    def __init__(self, channel: Channel, host: Host) -> None:
+        self.channel, self.host = channel, host
+        self.selector = selectors.DefaultSelector()
+        self.runs: dict[int, Run] = {}
+        self.caller = os.getppid()
+        self.selector.register(channel.socket, selectors.EVENT_READ, None)
+
+    def serve(self) -> None:
+        """Work until the caller goes away."""
+        while self._turn():
+            pass
+        for run in self.runs.values():
+            run.stop("killed", "the caller went away")
+        for run in list(self.runs.values()):
+            run.give_up()
+
+    def _turn(self) -> bool:
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE * self.channel.waiting())
+        self.selector.modify(self.channel.socket, wanted, None)
+        for key, events in self.selector.select(self._pause()):
+            if key.data is not None:
+                self._read(key.fd, key.data)
+                continue
+            if events & selectors.EVENT_WRITE:
+                self.channel.push()
+            if events & selectors.EVENT_READ and not self._obey():
+                return False
+        for run in list(self.runs.values()):
+            run.look()
+            if run.overdue():
+                self._end(run)
+        return os.getppid() == self.caller
+
+    def _pause(self) -> float:
+        if not self.runs:
+            return _IDLE_S
+        return min(_WATCH_S, *(max(0.0, run.time_left()) for run in self.runs.values()), _IDLE_S)
+
+    def _obey(self) -> bool:
+        messages = self.channel.receive()
+        for message in messages or []:
+            if message["op"] == "run":
+                self._start(message)
+            elif message["op"] == "stop" and message["id"] in self.runs:
+                self.runs[message["id"]].stop("killed", "cancelled")
+        return messages is not None
+
+    def _start(self, message: dict[str, Any]) -> None:
+        try:
+            run = Run.start(self.host, message)
+        except OSError as error:
+            self.channel.send({"id": message["id"], "refused": str(error)})
+            return
+        self.runs[run.number] = run
+        for descriptor in run.streams:
+            self.selector.register(descriptor, selectors.EVENT_READ, run)
+
+    def _read(self, descriptor: int, run: Run) -> None:
+        if run.read(descriptor):
+            return
+        self.selector.unregister(descriptor)
+        run.close(descriptor)
+        if not run.streams:
+            self._end(run)
+
+    def _end(self, run: Run) -> None:
+        for descriptor in list(run.streams):
+            self.selector.unregister(descriptor)
+            run.close(descriptor)
+        del self.runs[run.number]
+        self.channel.send(run.report())
+
+
+def preload(names: list[str]) -> None:
+    """Import what programs use most; a module that is not installed is left out."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+    sympy = sys.modules.get("sympy")
+    if sympy is not None:  # fills SymPy's own lazy tables once instead of in every program
+        x = sympy.Symbol("x")
+        sympy.solve(x**2 - 2, x)
+        sympy.simplify(sympy.sin(x) ** 2 + sympy.cos(x) ** 2)
+        sympy.integrate(x**2, x)
+        sympy.nsimplify("0.5")
+
+
+def main(config: dict[str, Any]) -> None:
+    """Serve the caller at the other end of descriptor `config["socket"]` until it goes away."""
+    channel = Channel(socket.socket(fileno=config["socket"]))
+    try:
+        preload(config["preload"])
+        sys.path[:] = [path for path in sys.path if path]
+        proc = os.open("/proc", os.O_RDONLY | os.O_CLOEXEC) if syscalls.IS_LINUX else -1
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        ground, failed = grounds.explore(config["readable"], proc, maximum=config["maximum"])
+        host = Host(ground, proc, null, *os.pipe())
+        if not ground.namespaces:
+            folders.sweep()
+    except Exception:  # noqa: BLE001  (whatever goes wrong must reach the caller in words)
+        channel.send({"broken": traceback.format_exc()})
+        return
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    channel.send({"level": ground.level, "failed": failed, "pid": os.getpid()})
+    Zygote(channel, host).serve()
