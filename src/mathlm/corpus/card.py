@@ -125,7 +125,7 @@ def _licences(directory: Path, config: CorpusConfig) -> Iterator[str]:
 
 
 def _method(config: CorpusConfig) -> Iterator[str]:
-    near, clean = config.near, config.decontamination
+    near, clean = config.near, config.decontaminate
     yield "## Method"
     yield ""
     yield (

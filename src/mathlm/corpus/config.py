@@ -123,6 +123,8 @@ class NearDuplicates(StageConfig):
 class Decontamination(StageConfig):
     """Removal of documents that share word n-grams with test problems."""
 
+    tasks: tuple[str, ...] = ("arithmetic-seen", "arithmetic-unseen")
+    """Tasks whose test problems are looked for; none switches the step off."""
     words: int = Field(13, ge=1)
     """n: words of a shared run that counts (GPT-3 and Llama: 13; Llemma's analysis: 30)."""
     min_words: int = Field(3, ge=1)
@@ -141,7 +143,7 @@ class CorpusConfig(StageConfig):
     """Code rules: `paper` keeps the published behaviour, `default` mends its defects."""
     near: NearDuplicates = NearDuplicates()
     """How near duplicates are found."""
-    decontamination: Decontamination = Decontamination()
+    decontaminate: Decontamination = Decontamination()
     """How overlap with test problems is found."""
     shard_mib: int = Field(256, ge=1)
     """A Parquet file is closed once it holds this many MiB of text."""

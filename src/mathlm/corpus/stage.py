@@ -110,7 +110,7 @@ class Job:
         targets = {name: self.group("decontaminate", name) for name in self.config.sources}
         if all(map(self.done, targets.values())):
             return
-        index = steps.index_problems(problems(), self.config.decontamination)
+        index = steps.index_problems(problems(), self.config.decontaminate)
         for name, target in targets.items():
             if not self.done(target):
                 read, marks = self.group("read", name), self.work / "duplicates" / name

@@ -20,7 +20,7 @@ from mathlm.corpus.code.languages import language_of
 from mathlm.corpus.config import TextSource
 from mathlm.corpus.sources.files import file_item, walk
 from mathlm.corpus.sources.items import Item
-from mathlm.corpus.sources.packages import package_items
+from mathlm.corpus.sources.packages import licence_of, package_items
 
 _LICENCES = ("licen", "copying", "notice", "authors")
 
@@ -49,13 +49,18 @@ def description_items() -> Iterator[Item]:
         if name in seen or _is_mathematical(found):
             continue
         seen.add(name)
-        provenance = Provenance(repository=f"pypi:{name}=={found.version}", language="en")
+        provenance = Provenance(
+            repository=f"pypi:{name}=={found.version}",
+            licence=licence_of(found.metadata),
+            language="en",
+        )
         body = found.metadata.get_payload()  # type: ignore[attr-defined]
         if isinstance(body, str) and body.strip():
             yield Item(f"pip/{name}/DESCRIPTION", text=body, provenance=provenance)
         for path in found.files or []:
-            if ".dist-info" in str(path) and path.name.lower().startswith(_LICENCES):
-                yield file_item(Path(str(path.locate())), f"pip/{name}/{path.name}", provenance)
+            top, _, inside = path.as_posix().partition("/")
+            if top.endswith(".dist-info") and path.name.lower().startswith(_LICENCES):
+                yield file_item(Path(str(path.locate())), f"pip/{name}/{inside}", provenance)
 
 
 def topic_items() -> Iterator[Item]:

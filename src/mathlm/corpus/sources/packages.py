@@ -23,7 +23,7 @@ def _distributions() -> dict[str, list[str]]:
     return {k: sorted(set(v)) for k, v in importlib.metadata.packages_distributions().items()}
 
 
-def _licence(metadata: importlib.metadata.PackageMetadata) -> str | None:
+def licence_of(metadata: importlib.metadata.PackageMetadata) -> str | None:
     """The distribution's licence: the SPDX expression, else the classifier, else a short field."""
     if "License-Expression" in metadata:
         return metadata["License-Expression"]
@@ -40,7 +40,7 @@ def provenance_of(package: str) -> Provenance:
         found = importlib.metadata.distribution(name)
         return Provenance(
             repository=f"pypi:{name}=={found.version}",
-            licence=_licence(found.metadata),
+            licence=licence_of(found.metadata),
             language="python",
         )
     return Provenance(language="python")

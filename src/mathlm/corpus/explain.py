@@ -1,0 +1,111 @@
+"""What the corpus stage would do with given files, and why; nothing is written.
+
+Not here: duplicates and overlaps, which need the other documents. A file's repository, by which
+some rules judge, is the folder that holds `.git`, or a folder named `owner__name` (how collections
+of sources keep it); without either, rules see the path as it was given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from mathlm.core.errors import UserError
+from mathlm.core.records import Provenance
+from mathlm.corpus.code.languages import EXTENSIONS, language_of
+from mathlm.corpus.code.rules import RULES
+from mathlm.corpus.config import HtmlSource, Mode
+from mathlm.corpus.filters import BY_KIND, FILTERS, Filter, code, first_reason
+from mathlm.corpus.sources import Failed, Item, Loaded, ReadPages, pages
+from mathlm.corpus.sources.files import load_files, walk
+
+_OWNER_AND_NAME = re.compile(r"([A-Za-z0-9][\w.-]*?)__([A-Za-z0-9][\w.-]*)")
+_UNKNOWN = "unknown language"
+
+
+class Explained(NamedTuple):
+    """One file: `reason` is None exactly where it would be kept."""
+
+    path: str
+    language: str | None
+    kept: bool
+    reason: str | None
+
+
+class Origin(NamedTuple):
+    """A file's repository, where it can be told, and its path in it."""
+
+    repository: str | None
+    path: str
+
+
+def origin(path: Path) -> Origin:
+    """The repository that a file belongs to, by `.git` or by a folder named `owner__name`."""
+    for folder in path.parents:
+        named = _OWNER_AND_NAME.fullmatch(folder.name)
+        if named:
+            return Origin(f"{named[1]}/{named[2]}", path.relative_to(folder).as_posix())
+        if (folder / ".git").exists():
+            return Origin(folder.resolve().name, path.relative_to(folder).as_posix())
+    return Origin(None, path.as_posix())
+
+
+def explain(
+    paths: Sequence[str | Path],
+    *,
+    mode: Mode = "default",
+    workers: int = 1,
+    read_pages: ReadPages = pages.read_pages,
+) -> Iterator[Explained]:
+    """One result a file, in the order given; the files of a folder by sorted path.
+
+    Raises `UserError` for a path that does not exist.
+    """
+    files = list(_files(paths))
+    web = [path for path in files if language_of(path.name) == "html"]
+    outcomes = read_pages(map(str, web), HtmlSource(folders=()), workers) if web else iter(())
+    read = pages.to_documents([_item(path) for path in web], outcomes, "web")
+    for path in files:
+        language = language_of(path.name)
+        loaded = next(read) if language == "html" else _load(path)
+        reason = _reason(loaded, language, mode)
+        yield Explained(str(path), language, reason is None, reason)
+
+
+def _files(paths: Iterable[str | Path]) -> Iterator[Path]:
+    for given in paths:
+        path = Path(given)
+        if not path.exists():
+            raise UserError(f"no such file or folder: {given}")
+        yield from walk(path, EXTENSIONS) if path.is_dir() else [path]
+
+
+def _item(path: Path) -> Item:
+    repository, inside = origin(path)
+    provenance = Provenance(
+        file=inside, repository=repository, language=language_of(PurePosixPath(inside).name)
+    )
+    return Item(str(path), str(path), None, provenance)
+
+
+def _load(path: Path) -> Loaded:
+    if language_of(path.name) is None:
+        return Failed(str(path), _UNKNOWN)
+    (loaded,) = load_files([_item(path)], "files")
+    return loaded
+
+
+def _reason(loaded: Loaded, language: str | None, mode: Mode) -> str | None:
+    if isinstance(loaded, Failed):
+        return loaded.reason
+    return first_reason(loaded, filters_for(language, mode))
+
+
+def filters_for(language: str | None, mode: Mode) -> tuple[Filter, ...]:
+    """The filters that a file of the language would pass."""
+    if language in RULES[mode]:
+        return (lambda document: code(document, mode=mode),)
+    kind = "html" if language == "html" else "text"
+    return tuple(FILTERS[name] for name in BY_KIND[kind])
