@@ -254,7 +254,7 @@ class Plan:
 PLAN: ContextVar[Plan] = ContextVar("mathlm_attention_plan")
 
 
-def attend(  # noqa: PLR0913, PLR0917  (the signature is that of transformers' interface)
+def attend(  # noqa: PLR0917  (the signature is that of transformers' interface)
     module: Any,
     query: Any,
     key: Any,
@@ -263,7 +263,10 @@ def attend(  # noqa: PLR0913, PLR0917  (the signature is that of transformers' i
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[Any, None]:
-    """transformers' attention function: query [1, H * G, N, D] to output [1, N, H * G, D]."""
+    """The output [1, N, H * G, D] for a query [1, H * G, N, D].
+
+    Has the signature of transformers' attention functions.
+    """
     refused = [name for name in ("softcap", "s_aux") if options.get(name) is not None]
     if refused:
         raise UserError(f"the local engine has no attention with {', '.join(refused)}")

@@ -83,17 +83,21 @@ class Batcher:
 
     def abandon(self) -> list[Any]:
         """Forget all requests; returns the futures of those who wait."""
-        answers = [entry.answer for entry in (*self.waiting, *self.judging, *self._rows.rows)]
-        answers += [answer for _, answer in self.jobs]
+        answers = [entry.answer for entry in self.waiting]
+        answers += [entry.answer for entry in self.judging]
+        answers += [row.answer for row in self._rows.rows] + [answer for _, answer in self.jobs]
         self._rows.change(range(len(self._rows.rows)), [])
         self._ended = []
         for queue in (self.waiting, self.judging, self.jobs):
             queue.clear()
         return answers
 
-    @torch.inference_mode()
     def step(self) -> Finished:
         """One step; returns what it finished."""
+        with torch.inference_mode():
+            return self._step()
+
+    def _step(self) -> Finished:
         begun = time.perf_counter()
         finished: Finished = []
         while self.jobs:
@@ -154,9 +158,7 @@ class Batcher:
         """Tokens that the request may generate."""
         start = waiting.parent.end if waiting.parent else 0
         start += sum(len(ids) for ids, _ in waiting.path)
-        return min(
-            waiting.request.sampling.max_tokens, self._forward.shape.context_tokens - start
-        )
+        return min(waiting.request.sampling.max_tokens, self._forward.shape.context_tokens - start)
 
     def _pages(self, waiting: Waiting) -> int:
         return -(-self._limit(waiting) // PAGE_TOKENS)
@@ -286,5 +288,3 @@ def _generation(row: Row, reason: StopReason) -> Generation:
     return Generation(
         row.tail.text, tuple(row.token_ids), tuple(row.logprobs), reason, row.leaf.end
     )
-
-

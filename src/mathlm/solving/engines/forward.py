@@ -82,7 +82,7 @@ class Forward:
         """Zeros of the model's kind: what is masked must still be finite."""
         return torch.zeros(*sizes, dtype=self.dtype, device=self.device)
 
-    def tensor(self, values: Sequence[int]) -> Any:
+    def tensor(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Any:
         """Integers on the model's device."""
         return torch.tensor(values, dtype=torch.long, device=self.device)
 
@@ -134,8 +134,10 @@ class Forward:
     def _together(
         self, parent: Node | None, texts: Sequence[tuple[int, ...]], *, everywhere: bool = False
     ) -> tuple[Any, Any, Any]:
-        """Keys and values [layers, B, H, Q, D] of B texts below `parent`, and logits: [B, V] after
-        each text, or [B, Q, V] everywhere."""
+        """Keys and values [layers, B, H, Q, D] of B texts below `parent`, and logits.
+
+        The logits are [B, V] after each text, or [B, Q, V] everywhere.
+        """
         shape, number = self.shape, len(texts)
         padded = round_up(max(map(len, texts)), PAGE_TOKENS)
         k = self.keys(shape.layers, number, shape.kv_heads, padded, shape.head_dim)
@@ -152,8 +154,10 @@ class Forward:
         return k, v, logits.unflatten(0, (number, padded)) if everywhere else logits
 
     def judge(self, prefix: Node, texts: Sequence[tuple[int, ...]]) -> list[tuple[Any, Any]]:
-        """For each text below `prefix` (one padded length): log-probabilities [L] of its tokens,
-        and whether each is the most likely one [L]."""
+        """Log-probabilities [L] of each text's tokens below `prefix`, and which are the likeliest.
+
+        The texts must fall into one padded length.
+        """
         inputs = [text[:-1] or text for text in texts]
         _, _, logits = self._together(prefix, inputs, everywhere=True)
         result = []

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import Any
 
 from mathlm.solving.engines.prefixes import SHORT_TOKENS
-from mathlm.solving.engines.protocol import Prompt, Request
+from mathlm.solving.engines.protocol import Message, Prompt, Request
 
 _SHARED_STEP = 16
 """A shared part is cut back to a multiple of this: prompts that tokenise differently at its end
@@ -57,13 +57,17 @@ class Prompts:
         """Tokens of any kind of prompt."""
         if isinstance(prompt, str):
             return self.text_ids(prompt, first=first)
-        if prompt and not isinstance(prompt[0], int):
-            turns = [{"role": turn.role, "content": turn.content} for turn in prompt]  # type: ignore[union-attr]
-            text = self._tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True
-            )
-            return self.text_ids(text, first=False)
-        return tuple(prompt)  # type: ignore[arg-type]
+        turns = [
+            {"role": turn.role, "content": turn.content}
+            for turn in prompt
+            if isinstance(turn, Message)
+        ]
+        if not turns:
+            return tuple(id_ for id_ in prompt if isinstance(id_, int))
+        text = self._tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
+        return self.text_ids(text, first=False)
 
     def path(self, request: Request) -> Path:
         """The nodes that the request's prompt asks for below its parent."""

@@ -79,8 +79,10 @@ def _keep_nucleus(probs_RV: Any, top_p: Sequence[float]) -> Any:
 
 
 def distribution(logits_RV: Any, settings: Sequence[Sampling]) -> Any:
-    """Unnormalised float32 probabilities from which each row draws (rows at temperature 0 too:
-    theirs are those of temperature 1)."""
+    """Unnormalised float32 probabilities from which each row draws.
+
+    Rows at temperature 0 have some too (those of temperature 1), which nobody uses.
+    """
     device = logits_RV.device
     heat = torch.tensor([s.temperature or 1.0 for s in settings], device=device)
     logits = logits_RV / heat[:, None]
