@@ -1,4 +1,4 @@
-"""Pages to text: HTML as Markdown with LaTeX, its mathematics read from whatever form the page keeps it in.
+"""Pages to text: HTML as Markdown with LaTeX, whatever form its mathematics has.
 
 Not a filter: what the corpus keeps is decided elsewhere. `extract` is the whole interface;
 `extract_item` is the same for the process pool.

@@ -8,90 +8,34 @@ from __future__ import annotations
 
 import re
 
-_GREEK = (
-    "alpha beta chi delta epsilon varepsilon eta gamma iota kappa lambda mu nu omega phi varphi pi psi rho sigma tau theta vartheta "
-    "upsilon xi zeta Delta Gamma Lambda Omega Phi Pi Psi Sigma Theta Xi"
-).split()
-_FUNCTIONS = "sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh coth exp log ln det dim gcd lim min max ker deg Pr inf sup".split()
-_OPERATOR_FUNCTIONS = "lcm mod lub glb sech csch Sin Cos Tan".split()
-_NAMED = {
-    **{name: f"\\{name}" for name in (*_GREEK, *_FUNCTIONS)},
-    **{name: f"\\operatorname{{{name}}}" for name in _OPERATOR_FUNCTIONS},
-    "sum": "\\sum", "prod": "\\prod", "int": "\\int", "oint": "\\oint", "cdot": "\\cdot", "ast": "\\ast", "star": "\\star", "times": "\\times",
-    "div": "\\div", "circ": "\\circ", "oplus": "\\oplus", "otimes": "\\otimes", "odot": "\\odot", "wedge": "\\wedge", "vee": "\\vee",
-    "cap": "\\cap", "cup": "\\cup", "bowtie": "\\bowtie", "ltimes": "\\ltimes", "rtimes": "\\rtimes", "setminus": "\\setminus", "ne": "\\ne", "le": "\\le", "ge": "\\ge",
-    "lt": "<", "gt": ">", "leq": "\\leq", "geq": "\\geq", "prec": "\\prec", "succ": "\\succ", "preceq": "\\preceq", "succeq": "\\succeq", "in": "\\in", "notin": "\\notin",
-    "subset": "\\subset", "supset": "\\supset", "subseteq": "\\subseteq", "supseteq": "\\supseteq", "equiv": "\\equiv", "cong": "\\cong",
-    "approx": "\\approx", "propto": "\\propto", "sim": "\\sim", "and": "\\text{ and }", "or": "\\text{ or }", "not": "\\neg", "neg": "\\neg", "implies": "\\implies",
-    "if": "\\text{ if }", "iff": "\\iff", "forall": "\\forall", "exists": "\\exists", "bot": "\\bot", "top": "\\top", "vdash": "\\vdash",
-    "models": "\\models", "partial": "\\partial", "grad": "\\nabla", "nabla": "\\nabla", "del": "\\partial", "infty": "\\infty", "emptyset": "\\emptyset", "therefore": "\\therefore",
-    "because": "\\because", "angle": "\\angle", "triangle": "\\triangle", "prime": "'", "pm": "\\pm", "mp": "\\mp", "cdots": "\\cdots", "ldots": "\\ldots", "vdots": "\\vdots",
-    "ddots": "\\ddots", "diamond": "\\diamond", "square": "\\square", "aleph": "\\aleph", "to": "\\to", "rarr": "\\rightarrow", "rightarrow": "\\rightarrow",
-    "larr": "\\leftarrow", "leftarrow": "\\leftarrow", "uarr": "\\uparrow", "uparrow": "\\uparrow", "darr": "\\downarrow", "downarrow": "\\downarrow", "harr": "\\leftrightarrow",
-    "rArr": "\\Rightarrow", "Rightarrow": "\\Rightarrow", "lArr": "\\Leftarrow", "Leftarrow": "\\Leftarrow", "hArr": "\\Leftrightarrow", "mapsto": "\\mapsto", "quad": "\\quad", "qquad": "\\qquad",
-    "dx": "dx", "dy": "dy", "dz": "dz", "dt": "dt", "xx": "\\times", "oo": "\\infty", "nn": "\\cap", "uu": "\\cup", "nnn": "\\bigcap", "uuu": "\\bigcup", "vv": "\\vee",
-    "vvv": "\\bigvee", "AA": "\\forall", "EE": "\\exists", "CC": "\\mathbb{C}", "NN": "\\mathbb{N}", "QQ": "\\mathbb{Q}", "RR": "\\mathbb{R}", "ZZ": "\\mathbb{Z}",
-    "TT": "\\top", "O/": "\\emptyset", "frown": "\\frown", "lfloor": "\\lfloor", "rfloor": "\\rfloor", "lceil": "\\lceil", "rceil": "\\rceil", "langle": "\\langle", "rangle": "\\rangle",
-    "hbar": "\\hbar", "ell": "\\ell", "dagger": "\\dagger", "perp": "\\perp", "parallel": "\\parallel",
-}  # fmt: skip
-_MARKS = {
-    "**": "\\ast", "***": "\\star", "//": "/", "\\\\": "\\setminus", "-:": "\\div", "|><": "\\ltimes", "><|": "\\rtimes", "|><|": "\\bowtie", "@": "\\circ",
-    "o+": "\\oplus", "ox": "\\otimes", "o.": "\\odot", "^^": "\\wedge", "^^^": "\\bigwedge", "!=": "\\ne", "<=": "\\le", ">=": "\\ge", "mlt": "\\ll", "mgt": "\\gg",
-    "-<": "\\prec", "-lt": "\\prec", ">-": "\\succ", "-<=": "\\preceq", ">-=": "\\succeq", "!in": "\\notin", "sub": "\\subset", "sup": "\\supset", "sube": "\\subseteq",
-    "supe": "\\supseteq", "-=": "\\equiv", "~=": "\\cong", "~~": "\\approx", "~": "\\sim", "prop": "\\propto", "=>": "\\implies", "<=>": "\\iff", "_|_": "\\bot",
-    "|--": "\\vdash", "|==": "\\models", "->": "\\to", ">->": "\\rightarrowtail", "->>": "\\twoheadrightarrow", "|->": "\\mapsto", "+-": "\\pm", "-+": "\\mp",
-    "...": "\\ldots", ":.": "\\therefore", ":'": "\\because", "/_": "\\angle", "/_\\": "\\triangle", "O/": "\\emptyset", "\\ ": "\\ ", ":=": ":=", "*": "\\cdot",
-    "|__": "\\lfloor", "__|": "\\rfloor", "|~": "\\lceil", "~|": "\\rceil", "'": "'", "%": "\\%", "#": "\\#", "&": "\\&", "$": "\\$",
-}  # fmt: skip
-_UNARY = {
-    "sqrt": "sqrt", "hat": "hat", "bar": "overline", "overline": "overline", "ul": "underline", "underline": "underline", "vec": "vec", "tilde": "tilde", "dot": "dot",
-    "ddot": "ddot", "overarc": "overparen", "ubrace": "underbrace", "underbrace": "underbrace", "obrace": "overbrace", "overbrace": "overbrace", "cancel": "cancel",
-    "bb": "mathbf", "mathbf": "mathbf", "sf": "mathsf", "mathsf": "mathsf", "bbb": "mathbb", "mathbb": "mathbb", "cc": "mathcal", "mathcal": "mathcal", "tt": "mathtt",
-    "mathtt": "mathtt", "fr": "mathfrak", "mathfrak": "mathfrak",
-}  # fmt: skip
-_FENCED_UNARY = {
-    "abs": ("|", "|"),
-    "norm": ("\\|", "\\|"),
-    "floor": ("\\lfloor", "\\rfloor"),
-    "ceil": ("\\lceil", "\\rceil"),
-}
-_BINARY = {"frac", "root", "stackrel", "overset", "underset", "color"}
-_TEXT = {"text", "mbox", "class", "id"}
-_LEFT = {
-    "(": "(",
-    "[": "[",
-    "{": "\\{",
-    "(:": "\\langle",
-    "<<": "\\langle",
-    "langle": "\\langle",
-    "{:": ".",
-}
-_RIGHT = {
-    ")": ")",
-    "]": "]",
-    "}": "\\}",
-    ":)": "\\rangle",
-    ">>": "\\rangle",
-    "rangle": "\\rangle",
-    ":}": ".",
-}
+from mathlm.corpus.html.asciimath_symbols import (
+    BINARY,
+    FENCED,
+    LEFT,
+    MARKS,
+    NAMED,
+    RIGHT,
+    TEXT,
+    UNARY,
+)
+
 _WORDS = sorted(
     {
-        *_NAMED,
-        *_UNARY,
-        *_FENCED_UNARY,
-        *_BINARY,
-        *_TEXT,
+        *NAMED,
+        *UNARY,
+        *FENCED,
+        *BINARY,
+        *TEXT,
         "f",
         "g",
-        *(m for m in _MARKS if m.isalpha()),
-        *(m for m in (*_LEFT, *_RIGHT) if m.isalpha()),
+        *(m for m in MARKS if m.isalpha()),
+        *(m for m in (*LEFT, *RIGHT) if m.isalpha()),
     },
     key=len,
     reverse=True,
 )
 _SIGNS = sorted(
-    (m for m in {*_MARKS, *_LEFT, *_RIGHT, "^", "_", "/", "|", ",", "||"} if not m.isalpha()),
+    (m for m in {*MARKS, *LEFT, *RIGHT, "^", "_", "/", "|", ",", "||"} if not m.isalpha()),
     key=len,
     reverse=True,
 )
@@ -132,8 +76,8 @@ class _Parser:
         self.depth += 1
         pieces: list[str] = []
         while (token := self.peek()) and token not in closers:
-            if token in _RIGHT and not closers:
-                pieces.append(_RIGHT[self.take()].replace(".", ""))
+            if token in RIGHT and not closers:
+                pieces.append(RIGHT[self.take()].replace(".", ""))
                 continue
             if self.depth > _MAX_DEPTH:
                 pieces.append(_plain(self.take()))
@@ -148,7 +92,7 @@ class _Parser:
         if self.peek() != "/":
             return above
         self.take()
-        below, bare_below = self.scripted()
+        bare_below = self.scripted()[1]
         return f"\\frac{{{bare_above}}}{{{bare_below}}}"
 
     def scripted(self) -> tuple[str, str]:
@@ -180,7 +124,7 @@ class _Parser:
                 return _plain(token), _plain(token)
             if token[0] == '"':
                 return (_text(token[1:-1]),) * 2
-            if token in _LEFT:
+            if token in LEFT:
                 return self.bracketed(token)
             if token in ("|", "||"):
                 return self.bars(token)
@@ -190,14 +134,14 @@ class _Parser:
 
     def command(self, token: str) -> str:
         """A symbol, or a command with its arguments."""
-        if token in _UNARY:
-            return f"\\{_UNARY[token]}{{{self.simple()[1]}}}"
-        if token in _FENCED_UNARY:
-            left, right = _FENCED_UNARY[token]
+        if token in UNARY:
+            return f"\\{UNARY[token]}{{{self.simple()[1]}}}"
+        if token in FENCED:
+            left, right = FENCED[token]
             return _fence(left, self.simple()[1], right)
-        if token in _BINARY:
+        if token in BINARY:
             return self.binary(token)
-        if token in _TEXT:
+        if token in TEXT:
             return _text(self.raw_argument())
         return _plain(token)
 
@@ -212,11 +156,11 @@ class _Parser:
 
     def raw_argument(self) -> str:
         """The characters between brackets, as they stand (`text(…)`)."""
-        if self.peek() not in _LEFT:
+        if self.peek() not in LEFT:
             return self.take().strip('"')
         self.take()
         words: list[str] = []
-        while self.peek() and self.peek() not in _RIGHT:
+        while self.peek() and self.peek() not in RIGHT:
             words.append(self.take().strip('"'))
         self.take()
         return " ".join(words)
@@ -227,10 +171,10 @@ class _Parser:
         if opening in ("[", "(", "{", "{:") and (matrix := self.matrix(opening)):
             return matrix, matrix
         self.position = start
-        inner = self.expression(frozenset(_RIGHT))
+        inner = self.expression(frozenset(RIGHT))
         closing = self.take()
-        right = _RIGHT.get(closing, ".")
-        left = _LEFT[opening]
+        right = RIGHT.get(closing, ".")
+        left = LEFT[opening]
         if not closing:
             return _join([left if left != "." else "", inner]), inner
         bare = inner if opening in ("(", "[", "{", "{:") else _fence(left, inner, right)
@@ -242,7 +186,7 @@ class _Parser:
         if inner_open not in ("[", "("):
             return None
         rows: list[list[str]] = []
-        closers = frozenset((",", *_RIGHT))
+        closers = frozenset((",", *RIGHT))
         while self.peek() == inner_open:
             self.take()
             cells = [self.expression(closers)]
@@ -256,10 +200,9 @@ class _Parser:
             self.take()
         closing = self.take()
         if (
-            closing not in _RIGHT
+            closing not in RIGHT
             or len({len(row) for row in rows}) != 1
-            or len(rows) < 2
-            and len(rows[0]) < 2
+            or (len(rows) < 2 and len(rows[0]) < 2)
         ):
             return None
         if len(rows) < 2 and opening != "[":
@@ -269,7 +212,7 @@ class _Parser:
     def bars(self, bar: str) -> tuple[str, str]:
         """`|x|`; a bar without a partner stands alone."""
         start = self.position
-        inner = self.expression(frozenset(("|", "||", *_RIGHT)))
+        inner = self.expression(frozenset(("|", "||", *RIGHT)))
         mark = "|" if bar == "|" else "\\|"
         if self.peek() == bar and inner:
             self.take()
@@ -287,10 +230,10 @@ def _tokens(text: str) -> list[str]:
 
 
 def _plain(token: str) -> str:
-    if token in _NAMED:
-        return _NAMED[token]
-    if token in _MARKS:
-        return _MARKS[token]
+    if token in NAMED:
+        return NAMED[token]
+    if token in MARKS:
+        return MARKS[token]
     if token in ("{", "}"):
         return "\\" + token
     if token == "\\":
@@ -298,8 +241,8 @@ def _plain(token: str) -> str:
     if token[:1] == '"':
         return _text(token[1:-1])
     return (
-        _LEFT.get(token)
-        or _RIGHT.get(token)
+        LEFT.get(token)
+        or RIGHT.get(token)
         or ("\\_" if token == "_" else "\\hat{}" if token == "^" else token)
     )
 

@@ -1,4 +1,4 @@
-"""From the C parser's tree to the light one: scripts and styles go, formulas are read, text counted.
+"""The C parser's tree as the light one: scripts and styles gone, formulas read, text counted.
 
 Not here: what of the page is its content (content.py). One pass, because a call on a node of the C
 tree costs as much as all the rest.
@@ -9,19 +9,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mathlm.corpus.html import formulas
-from mathlm.corpus.html.nodes import Math, Node
+from mathlm.corpus.html import content, formulas
+from mathlm.corpus.html.nodes import BLOCKS, Math, Node, words
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 MAX_DEPTH = 100
-"""Elements deeper than this are taken as children of the last one allowed (browsers do the like at 512)."""
-_DROPPED = frozenset(
-    "style noscript template iframe object embed canvas video audio source track select option optgroup button input textarea map area meta"
-    " link base frame frameset noframes applet svg dialog datalist progress meter param picture-source head title rp".split()
+"""Elements deeper than this become text of the last one allowed (browsers stop at 512)."""
+_DROPPED = words(
+    """
+    style noscript template iframe object embed canvas video audio source track select option
+    optgroup button input textarea map area meta link base frame frameset noframes applet svg
+    dialog datalist progress meter param picture-source head title rp
+    """
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_HIDING = frozenset(("style", "hidden", "aria-hidden"))
 _REVEALED = re.compile(
     r"spoiler|solution|answer|proof|collaps|toggle|hint|expand|accordion|tab-?pane|mw-content|noscript|reveal|hidden-content",
     re.IGNORECASE,
@@ -47,50 +51,57 @@ class Builder:
         return root
 
     def _children(self, lex: LexborNode, node: Node, depth: int, *, linked: bool) -> None:
+        """Add what is below `lex` to the node; this loop is where a page's time goes."""
         child = lex.first_child
-        children = node.children
+        append = node.children.append
+        seen = chars = 0
         while child is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise TooManyNodesError
+            seen += 1
             tag = child.tag
             if tag == "-text":
-                text = child.text_content
-                if text:
-                    children.append(text)
-                    length = len(text) if not text.isspace() else 0
-                    node.chars += length
-                    if linked:
-                        node.links += length
-                    elif length >= _RUNNING_TEXT:
+                text = child.text_content or ""
+                append(text)
+                length = len(text.strip())
+                if length:
+                    chars += length
+                    if length >= _RUNNING_TEXT and not linked:
                         node.weight += length
-            elif tag not in _DROPPED and tag is not None and tag[0] != "-":
+            elif tag in _DROPPED or tag is None or tag[0] == "-":
+                pass
+            else:
                 self._element(child, tag, node, depth, linked=linked)
             child = child.next
+        node.chars += chars
+        if linked:
+            node.links += chars
+        self.left -= seen
+        if self.left < 0:
+            raise TooManyNodesError
 
     def _element(
         self, lex: LexborNode, tag: str, parent: Node, depth: int, *, linked: bool
     ) -> None:
-        attributes = attributes_of(lex)
-        math = formulas.read(lex, tag, attributes)
-        if math is not None:
-            if math.latex:
-                parent.children.append(math)
-                parent.chars += len(math.latex)
-                parent.weight += 0 if linked else 20
-            return
-        if _is_hidden(attributes):
-            return
-        linked = linked or tag == "a" and "href" in attributes
+        attrs = attributes_of(lex)
+        if attrs or tag in formulas.TAGS:
+            math = formulas.read(lex, tag, attrs)
+            if math is not None:
+                _add_formula(math, parent, linked=linked)
+                return
+            if not _HIDING.isdisjoint(attrs) and _is_hidden(attrs):
+                return
+            linked = linked or (tag == "a" and "href" in attrs)
         if depth >= MAX_DEPTH:
             self._flatten(lex, parent, linked=linked)
             return
-        node = Node(tag, attributes)
+        node = Node(tag, attrs)
         self._children(lex, node, depth + 1, linked=linked)
         parent.children.append(node)
         parent.chars += node.chars
         parent.links += node.links
         parent.weight += node.weight
+        if node.holds_block or tag in BLOCKS:
+            parent.holds_block = True
+        node.suspect = content.is_suspect(tag, attrs)
 
     def _flatten(self, lex: LexborNode, parent: Node, *, linked: bool) -> None:
         """All text below, put into the parent."""
@@ -115,9 +126,14 @@ def attributes_of(lex: LexborNode) -> dict[str, str]:
     return attributes  # type: ignore[return-value]
 
 
+def _add_formula(math: Math, parent: Node, *, linked: bool) -> None:
+    if math.latex:
+        parent.children.append(math)
+        parent.chars += len(math.latex)
+        parent.weight += 0 if linked else _RUNNING_TEXT
+
+
 def _is_hidden(attributes: dict[str, str]) -> bool:
-    if not attributes:
-        return False
     style = attributes.get("style")
     hidden = (
         (style and _HIDDEN.search(style))

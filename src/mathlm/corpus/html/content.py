@@ -1,37 +1,58 @@
 """What of a page is its content: the part with the running text, without what surrounds it.
 
-Not a classifier: rules on tags, class names, links and the share of running text, with a cap on what
-a class name alone may remove. Sources: Readability (Arc90 / Mozilla) for choosing by running text,
-boilerpipe (Kohlschütter 2010) for link density.
+Not a classifier: rules on tags, class names, links and the share of running text, with a cap on
+what a class name alone may remove. Sources: Readability (Arc90 / Mozilla) for choosing by running
+text, boilerpipe (Kohlschütter 2010) for link density.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from typing import NamedTuple
 
-from mathlm.corpus.html.nodes import Child, Math, Node, elements, walk
+from mathlm.corpus.html.nodes import Math, Node, elements, walk, words
 
-_BOILERPLATE_TAGS = frozenset("nav footer aside menu".split())
+_BOILERPLATE_TAGS = frozenset(["nav", "footer", "aside", "menu"])
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_BOILERPLATE = frozenset(
-    """nav navbar navigation menu menus submenu sidebar sidebars sidenav toc breadcrumb breadcrumbs crumbs footer foot masthead banner banners cookie cookies consent gdpr
-    share sharing shares social socials follow subscribe subscription newsletter signup login signin register advert adverts advertisement advertising ads ad adsense adslot promo
-    promos promotion sponsor sponsored sponsors related recommended recommendations popular trending similar widget widgets popup modal overlay lightbox toolbar pager
-    pagination paginator skip skiplink copyright disclaimer rating ratings vote votes voting votecell toast tooltip dropdown hamburger offcanvas drawer tagcloud
-    authorbox byline printonly noprint hidden invisible outbrain taboola disqus editsection metadata postmeta tracking hotlinks feedback survey upsell paywall
-    catlinks navbox siteSub jump privacy permalink headerlink anchorjs sr screenreader visuallyhidden""".split()
+_BOILERPLATE = words(
+    """
+    nav navbar navigation menu menus submenu sidebar sidebars sidenav toc breadcrumb breadcrumbs
+    crumbs footer foot masthead banner banners cookie cookies consent gdpr share sharing shares
+    social socials follow subscribe subscription newsletter signup login signin register advert
+    adverts advertisement advertising ads ad adsense adslot promo promos promotion sponsor
+    sponsored sponsors related recommended recommendations popular trending similar widget widgets
+    popup modal overlay lightbox toolbar pager pagination paginator skip skiplink copyright
+    disclaimer rating ratings vote votes voting votecell toast tooltip dropdown hamburger
+    offcanvas drawer tagcloud authorbox byline printonly noprint hidden invisible outbrain taboola
+    disqus editsection metadata postmeta tracking hotlinks feedback survey upsell paywall catlinks
+    navbox siteSub jump privacy permalink headerlink anchorjs sr screenreader visuallyhidden
+    """
 )
-_CONTENT = frozenset(
-    "article content main post entry body text story document markdown page question answer answers message thread wiki bd".split()
+_CONTENT = words(
+    """
+    article content main post entry body text story document markdown page question answer answers
+    message thread wiki bd
+    """
 )
 _MAIN = re.compile(
     r"^(?:main|content|main[-_]?content|article[-_]?(?:body|content|text)?|post[-_]?(?:body|content|text)|entry[-_]?content|mw-content-text|bodycontent|body-content|story[-_]?body|"
     r"markdown-body|documentwrapper|document|rst-content|page-content|content-body|article__body|s-prose|post|theme-doc-markdown|ltx_page_content|mt-content-container)$",
     re.IGNORECASE,
 )
-_LISTS = frozenset("ul ol dl div section table tbody tr td p span aside form menu".split())
-_KEEP = frozenset("pre code math html body main article".split())
+_BOILERPLATE_ROLES = words(
+    """
+    navigation banner contentinfo complementary search menu menubar dialog alert
+    """
+)
+_GONE = "-gone"
+# Taken or left whole.
+_UNTOUCHED = words("p pre code h1 h2 h3 h4 h5 h6")
+_LISTS = words("ul ol dl div section table tbody tr td p span aside form menu")
+_TABLE_PARTS = frozenset(["table", "tbody", "thead", "tfoot", "tr"])
+# Content that stands as a whole: it is never entered in search of a smaller root.
+_WHOLE = words("p ul ol pre blockquote li dl h1 h2 h3 h4 h5 h6 table tbody tr")
+_KEEP = frozenset(["pre", "code", "math", "html", "body", "main", "article"])
 
 
 @functools.lru_cache(maxsize=16384)
@@ -50,36 +71,40 @@ def _is_main_name(name: str) -> bool:
 
 def select(body: Node) -> Node:
     """The page's content: the smallest element that holds most of the running text, pruned."""
-    total = body.weight
-    pruned = _prune(body, total)
-    root = _descend(pruned)
-    if root is not pruned:
-        root = _with_heading(pruned, root)
-    return root
+    _prune(body, _Page(max(body.weight, 1.0), max(body.chars, 1)))
+    root = _descend(body)
+    return root if root is body else _with_heading(body, root)
+
+
+class _Page(NamedTuple):
+    """The whole page's running text and its characters."""
+
+    weight: float
+    chars: int
 
 
 def _descend(node: Node) -> Node:
     """The element deepest down that holds nearly all running text of the page."""
-    while True:
-        inside = elements(node)
-        best = max(inside, key=lambda child: child.weight, default=None)
-        if (
-            best is None
-            or best.weight <= 0
-            or best.tag
-            in ("p", "ul", "ol", "table", "pre", "blockquote", "tr", "tbody", "li", "dl", "td")
-        ):
-            if (
-                best is None
-                or best.tag not in ("table", "tbody", "tr", "td")
-                or best.weight < 0.9 * node.weight
-            ):
-                return node
-        share = best.weight / node.weight if node.weight else 0.0
-        wanted = 0.55 if _is_main(best) else 0.85
-        if share < wanted:
+    while node.weight > 0:
+        best = max(elements(node), key=lambda child: child.weight, default=None)
+        if best is not None and best.tag in _TABLE_PARTS:
+            best = _widest_cell(best)
+        if best is None or best.tag in _WHOLE:
+            return node
+        if best.weight < (0.55 if _is_main(best) else 0.85) * node.weight:
             return node
         node = best
+    return node
+
+
+def _widest_cell(node: Node) -> Node:
+    """Of a table (or a part of one) the cell with the most running text."""
+    while node.tag in _TABLE_PARTS:
+        inside = elements(node)
+        if not inside:
+            return node
+        node = max(inside, key=lambda child: child.weight)
+    return node
 
 
 def _is_main(node: Node) -> bool:
@@ -108,63 +133,66 @@ def _with_heading(body: Node, root: Node) -> Node:
     return holder
 
 
-def _prune(node: Node, total: float) -> Node:
-    """A copy of the tree without what is not content; its counts follow."""
-    kept = Node(node.tag, node.attrs)
-    children: list[Child] = kept.children
-    for child in node.children:
-        if isinstance(child, Node):
-            if _is_dropped(child, total):
-                kept.chars -= child.chars
-                kept.links -= child.links
-                kept.weight -= child.weight
-                continue
-            if child.tag not in ("p", "pre", "code", "h1", "h2", "h3"):
-                smaller = _prune(child, total)
-                kept.chars += smaller.chars - child.chars
-                kept.links += smaller.links - child.links
-                kept.weight += smaller.weight - child.weight
-                child = smaller
-        children.append(child)
-    kept.chars += node.chars
-    kept.links += node.links
-    kept.weight += node.weight
-    return kept
-
-
-def _is_dropped(node: Node, total: float) -> bool:
-    tag = node.tag
+def is_suspect(tag: str, attrs: dict[str, str]) -> bool:
+    """Whether an element's tag, role or name speaks of anything but content."""
     if tag in _KEEP:
         return False
-    share = node.weight / total if total else 0.0
-    if tag == "nav" or (tag in _BOILERPLATE_TAGS and share < 0.3):
+    if tag in _BOILERPLATE_TAGS:
         return True
-    if tag == "header" and share < 0.05 and not any(below.tag == "h1" for below in walk(node)):
+    if not attrs:
+        return tag == "header"
+    name = attrs.get("class", "")
+    if name and _is_boilerplate_name(name):
         return True
-    attrs = node.attrs
-    if attrs and share < 0.3:
-        role = attrs.get("role")
-        if role in (
-            "navigation",
-            "banner",
-            "contentinfo",
-            "complementary",
-            "search",
-            "menu",
-            "menubar",
-            "dialog",
-            "alert",
-        ):
-            return True
-        name = f"{attrs.get('class') or ''} {attrs.get('id') or ''}"
-        if name != " " and _is_boilerplate_name(name):
-            return True
-    return tag in _LISTS and _is_link_farm(node)
+    name = attrs.get("id", "")
+    if name and _is_boilerplate_name(name):
+        return True
+    return tag == "header" or ("role" in attrs and attrs["role"] in _BOILERPLATE_ROLES)
 
 
-def _is_link_farm(node: Node) -> bool:
+def _prune(node: Node, page: _Page) -> None:
+    """Take out below the node what is not content; its counts follow."""
+    dropped = False
+    for child in node.children:
+        if not isinstance(child, Node) or child.tag in _UNTOUCHED:
+            continue
+        before = (child.chars, child.links, child.weight)
+        if _is_dropped(child, page):
+            child.tag = _GONE
+            child.chars = child.links = 0
+            child.weight = 0.0
+            dropped = True
+        elif child.children:
+            _prune(child, page)
+        if before[0] != child.chars:
+            node.chars -= before[0] - child.chars
+            node.links -= before[1] - child.links
+            node.weight -= before[2] - child.weight
+    if dropped:
+        node.children = [
+            child for child in node.children if not (isinstance(child, Node) and child.tag is _GONE)
+        ]
+
+
+def _is_dropped(node: Node, page: _Page) -> bool:
+    tag = node.tag
+    if not node.suspect:
+        return tag in _LISTS and node.links > 0 and _is_link_farm(node, page)
+    share = max(node.weight / page.weight, 0.5 * node.chars / page.chars)
+    if share > 0.3:
+        return False
+    return tag != "header" or (share < 0.05 and not any(n.tag == "h1" for n in walk(node)))
+
+
+def _is_link_farm(node: Node, page: _Page) -> bool:
     """Mostly link text, several links, hardly any running text."""
-    if node.chars == 0 or node.links < 0.6 * node.chars or node.weight > 0.25 * node.chars:
+    if (
+        node.weight > 0.3 * page.weight
+        or node.chars > 0.6 * page.chars
+        or node.chars == 0
+        or node.links < 0.6 * node.chars
+        or node.weight > 0.25 * node.chars
+    ):
         return False
     if any(isinstance(child, Math) for child in node.children):
         return False

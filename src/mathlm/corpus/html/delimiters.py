@@ -54,6 +54,7 @@ _ASCII_LOADED = re.compile(
     r"AM_HTMLorMML|AM_CHTML|AM_SVG|_AM-|-AM_|AM_|ASCIIMathML|ASCIIMathTeXImg|asciimath2jax|input/asciimath|mathjax/am|am-full|asciimath:",
     re.IGNORECASE,
 )
+_TOLD = re.compile(r"[Mm]ath|delimiters|[Kk]a[Tt]e[Xx]|MATH|tex2jax")
 _MAX_SCRIPT = 20_000
 
 
@@ -65,6 +66,8 @@ def declared(scripts: list[str]) -> Delimiters:
     ascii_loaded = False
     for script in scripts:
         text = script[:_MAX_SCRIPT]
+        if not _TOLD.search(text):
+            continue
         asciimath = _pairs("ascii", text)
         ascii_pairs += asciimath
         ascii_loaded |= bool(_ASCII_LOADED.search(text))
@@ -94,5 +97,5 @@ def _pairs(kind: str, text: str) -> list[tuple[str, str]]:
 
 
 def _unescaped(text: str) -> str:
-    """A JavaScript string's characters (`\\\\(` stands for `\\(`)."""
+    r"""A JavaScript string's characters (`\\(` stands for `\(`)."""
     return re.sub(r"\\(.)", r"\1", text)

@@ -1,7 +1,7 @@
 """`extract`: one page's bytes or characters to Markdown with LaTeX, under limits, never raising.
 
 Not here: filters (what is worth keeping is the corpus stage's question), and protection against a
-crash or a hang of the C parser: the caller runs `extract_item` in the killable pool of core/processes.
+crash or a hang of the C parser: the caller runs `extract_item` in the pool of core/processes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from mathlm.corpus.html import charset, content, delimiters, formulas
 from mathlm.corpus.html.build import Builder, TooManyNodesError
+from mathlm.corpus.html.nodes import words
 from mathlm.corpus.html.records import Extraction, Reason
 from mathlm.corpus.html.render import Renderer
 
@@ -50,9 +51,9 @@ def extract(
 ) -> Extraction:
     """The text of a page as Markdown with its formulas as LaTeX, or the reason why there is none.
 
-    `content_type` is the HTTP header's, for the character set; `url` serves sites that are known to
-    keep their formulas in their own way. Limits: `max_bytes` (of the page as given; characters for a
-    str) and `max_nodes` of its tree. Never raises and gives the same result for the same input.
+    `content_type` is the HTTP header's, for the character set; `url` is the page's
+    own address. Limits: `max_bytes` (of the page as given; characters for a str) and `max_nodes` of
+    its tree. Never raises and gives the same result for the same input.
     """
     try:
         return _extract(html, url, content_type, max_bytes=max_bytes, max_nodes=max_nodes)
@@ -68,7 +69,7 @@ def extract_item(item: Mapping[str, Any]) -> Extraction:
 
 
 def extract_file(item: Mapping[str, Any]) -> Extraction:
-    """`extract_item` of the file at `path`, read in the worker; `html` is taken where it is given."""
+    """`extract_item` of the file at `path`, read in the worker; or of `html` where given."""
     if "html" in item:
         return extract_item(item)
     rest = {name: value for name, value in item.items() if name != "path"}
@@ -131,8 +132,11 @@ def _refusal(text: str) -> Reason | None:
 
 
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]*)")
-_VOID = frozenset(
-    "area base br col embed hr img input link meta param source track wbr p li td tr th dd dt option".split()
+_VOID = words(
+    """
+    area base br col embed hr img input link meta param source track wbr p li td tr th dd dt
+    option
+    """
 )
 
 

@@ -1,8 +1,8 @@
 """Formulas that a page keeps in its markup: which elements hold one, and its LaTeX.
 
-Not here: formulas between delimiters in running text (scan.py). One element stands for each formula,
-whatever copies of it the page carries (KaTeX, MathJax and Wikipedia carry two or three); TeX kept by
-the page is preferred to MathML, MathML to anything else.
+Not here: formulas between delimiters in running text (scan.py). One element stands for each
+formula, whatever copies of it the page carries (KaTeX, MathJax and Wikipedia carry two or three);
+TeX kept by the page is preferred to MathML, MathML to anything else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote, unquote_plus
 
 from mathlm.corpus.html import asciimath, mathml
 from mathlm.corpus.html.latex_text import clean, is_wrapped
-from mathlm.corpus.html.nodes import Math, Node
+from mathlm.corpus.html.nodes import Math, Node, words
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -24,11 +24,17 @@ Attrs = dict[str, str]
 DROP = Math("", False)
 """Stands for a copy of a formula that is read elsewhere: nothing is kept of the element."""
 
-_MATHJAX = frozenset(
-    "MathJax MathJax_Display MathJax_SVG MathJax_SVG_Display MathJax_CHTML MJXc-display mjx-chtml MJXc-processed MathJax_MathML MathJax_MathContainer".split()
+_MATHJAX = words(
+    """
+    MathJax MathJax_Display MathJax_SVG MathJax_SVG_Display MathJax_CHTML MJXc-display mjx-chtml
+    MJXc-processed MathJax_MathML MathJax_MathContainer
+    """
 )
-_RAW = frozenset(
-    "math tex latex arithmatex wp-katex-eq math-inline math-display math-block mathjax-inline mathjax-block katex-inline katex-block inlinemath".split()
+_RAW = words(
+    """
+    math tex latex arithmatex wp-katex-eq math-inline math-display math-block mathjax-inline
+    mathjax-block katex-inline katex-block inlinemath
+    """
 )
 _CLASS_WORDS = frozenset(
     (
@@ -57,34 +63,27 @@ _DATA = (
 )
 _DATA_SET = frozenset(_DATA)
 _LATEX_LIKE = re.compile(r"\\[A-Za-z]+|[\^_]|[A-Za-z0-9)\]]\s*[=<>+]\s*[-A-Za-z0-9(\\]")
-_IMAGE_SOURCES = (
-    re.compile(
-        r"(?:latex\.codecogs\.com|codecogs\.com/(?:gif|png|svg|eq)).*?(?:latex|\.latex|/eq)\?(.*)",
-        re.IGNORECASE | re.DOTALL,
-    ),
-    re.compile(
-        r"codecogs\.com/(?:gif|png|svg|pdf|emf)(?:\.latex|\.download)?\?(.*)",
-        re.IGNORECASE | re.DOTALL,
-    ),
-    re.compile(r"(?:mimetex|mathtex|tex)\.cgi\?(.*)", re.IGNORECASE | re.DOTALL),
-    re.compile(r"latex\.php\?(?:[^#]*?&)?latex=([^&]*)", re.IGNORECASE),
-    re.compile(r"zhihu\.com/equation\?tex=([^&]*)", re.IGNORECASE),
-    re.compile(
-        r"chart\.(?:googleapis|apis\.google)\.com/chart\?(?:[^#]*?&)?chl=([^&]*)", re.IGNORECASE
-    ),
-    re.compile(
-        r"(?:math\.now\.sh|render\.githubusercontent\.com/render/math|tex\.s2cms\.ru/(?:svg|png)/|i\.upmath\.me/(?:svg|png)/|latex\.vimsky\.com/test\.image\.latex\.php|quicklatex\.com/latex).*?(?:\?(?:from|math|inline|fmt|val)=|svg/|png/)([^&]*)",
-        re.IGNORECASE,
-    ),
+# Renderers of TeX as images: the query is the formula itself, or one of its fields.
+_RAW_QUERY = re.compile(
+    r"(?:codecogs\.com/[^?#]*|(?:mimetex|mathtex|tex)\.(?:cgi|exe)|math\.now\.sh/?|quicklatex\.com/[^?#]*)"
+    r"\?(?:from=|inline=)?(.*)|(?:tex\.s2cms\.ru|i\.upmath\.me)/(?:svg|png)/(.*)",
+    re.IGNORECASE | re.DOTALL,
 )
-_IMAGE_CLASSES = frozenset(
-    "tex latex math mathtex latexImg mwe-math-fallback-image-inline mwe-math-fallback-image-display ee_img tr_noresize texrender mimetex formula equation math-image".split()
+_FIELD_QUERY = re.compile(
+    r"(?:latex\.php|zhihu\.com/equation|/chart|render/math)\?(?:[^#]*?&)?(?:latex|tex|chl|math)=([^&]*)",
+    re.IGNORECASE,
+)
+_IMAGE_CLASSES = words(
+    """
+    tex latex math mathtex latexImg mwe-math-fallback-image-inline mwe-math-fallback-image-display
+    ee_img tr_noresize texrender mimetex formula equation math-image
+    """
 )
 _ALT_SOURCE = re.compile(
     r"latex\.php|/images/math/|/math/render/|codecogs|quicklatex|/latex|texrendr|l\.wordpress\.com|s\d*\.wp\.com/latex",
     re.IGNORECASE,
 )
-_CODECOGS_STYLE = re.compile(
+_RENDERER_STYLE = re.compile(
     r"\\(?:dpi|bg|fn|color)(?:_?\{?[a-z0-9]+\}?)(?=[\\\s{&]|$)|\\(?:inline|large|Large|LARGE|huge|small|tiny|normalsize)(?![A-Za-z])|\\,(?=\s*$)"
 )
 _PREVIEW = "MathJax_Preview"
@@ -97,9 +96,9 @@ def class_words(css: str) -> frozenset[str]:
 
 
 def read(lex: LexborNode, tag: str, attrs: Attrs) -> Math | None:
-    """The formula that this element is, `DROP` for a superfluous copy, None for any other element."""
-    if tag in _TAGS:
-        return _TAGS[tag](lex, attrs)
+    """The formula that this element is; `DROP` for a superfluous copy, None for other elements."""
+    if tag in TAGS:
+        return TAGS[tag](lex, attrs)
     if (css := attrs.get("class")) and (words := class_words(css)):
         found = _by_class(lex, attrs, words)
         if found is not None:
@@ -214,10 +213,10 @@ def _wikipedia(lex: LexborNode, attrs: Attrs) -> Math | None:
     block = "block" in (attrs.get("class") or "")
     math = lex.css_first("math")
     if math is not None and (latex := _mathml_text(math)):
-        return Math(latex, block or _is_block(math) or None)
+        return Math(latex, block or _is_block(math))
     image = lex.css_first("img")
     if image is not None and (latex := clean(image.attributes.get("alt") or "")):
-        return Math(latex, block or "display" in (image.attributes.get("class") or "") or None)
+        return Math(latex, block or "display" in (image.attributes.get("class") or ""))
     return None
 
 
@@ -327,6 +326,10 @@ def _mathjax3(lex: LexborNode, attrs: Attrs) -> Math | None:
         return Math(latex, display or _is_block(math))
     if holder is not None and (latex := clean(holder.attributes.get("data-latex") or "")):
         return Math(latex, display)
+    # Not yet typeset: the TeX is the element's text.
+    text = lex.text(deep=True)
+    if _LATEX_LIKE.search(text) and lex.css_first("mjx-math") is None:
+        return Math(clean(text), display)
     return None
 
 
@@ -337,50 +340,44 @@ def _mathjax_tag(lex: LexborNode, attrs: Attrs) -> Math | None:
 
 
 def _image(lex: LexborNode, attrs: Attrs) -> Math | None:
+    """An image's formula: from its address, or from the text that stands for it."""
     source = attrs.get("data-src") or attrs.get("src") or attrs.get("data-lazy-src") or ""
-    alt = (attrs.get("alt") or "").strip()
-    for pattern in _IMAGE_SOURCES:
-        if match := pattern.search(source):
-            return _image_formula(match[1], source, alt)
-    css = set((attrs.get("class") or "").split())
-    if "data-formula" in attrs or attrs.get("data-eeimg"):
-        alt = attrs.get("data-formula") or alt
-        return Math(clean(alt), "\\begin" in alt or None) if clean(alt) else None
-    latexish = bool(_LATEX_LIKE.search(alt) or is_wrapped(alt) is not None or len(alt) == 1)
-    if alt and (css & _IMAGE_CLASSES or _ALT_SOURCE.search(source)) and latexish and clean(alt):
-        return Math(clean(alt), is_wrapped(alt) or ("display" in " ".join(css)) or None)
-    if is_wrapped(alt) is not None and _LATEX_LIKE.search(alt):
-        return Math(clean(alt), is_wrapped(alt) or None)
-    if "x-ck12" in (attrs.get("class") or "") and alt:
-        return Math(clean(unquote(alt)), "block" in (attrs.get("class") or "") or None)
+    alt = clean(attrs.get("alt") or "")
+    if match := _RAW_QUERY.search(source):
+        return _queried(unquote(match[1] or match[2]), alt)
+    if match := _FIELD_QUERY.search(source):
+        return _queried(unquote_plus(match[1]), alt)
+    css = attrs.get("class") or ""
+    if attrs.get("data-eeimg") or "data-formula" in attrs:
+        latex = clean(attrs.get("data-formula") or "") or alt
+        return Math(latex, "\\begin" in latex or None) if latex else None
+    if "x-ck12" in css and alt:
+        return Math(clean(unquote(attrs["alt"])), "block" in css or None)
+    wrapped = is_wrapped(attrs.get("alt") or "")
+    named = not _IMAGE_CLASSES.isdisjoint(css.split()) or _ALT_SOURCE.search(source)
+    looks = _LATEX_LIKE.search(alt) or (named and (wrapped is not None or len(alt) == 1))
+    if alt and looks and (named or wrapped is not None):
+        return Math(alt, wrapped or "display" in css or None)
     return DROP
 
 
-def _image_formula(query: str, source: str, alt: str) -> Math | None:
-    text = (
-        unquote_plus(query)
-        if "+" in query and "%20" not in query and "%2B" in query.upper()
-        else unquote(query)
-    )
-    text = text.replace("&space;", " ").replace("&plus;", "+").replace("&hash;", "#")
-    display = None
-    if "\\inline" in text:
-        display = False
-    latex = clean(_CODECOGS_STYLE.sub("", text))
-    while latex.startswith("\\ "):
+def _queried(query: str, alt: str) -> Math:
+    """The formula of a renderer's query, without the renderer's own commands."""
+    text = query.replace("&space;", " ").replace("&plus;", "+").replace("&hash;", "#")
+    latex = clean(_RENDERER_STYLE.sub("", text))
+    while latex.startswith(("\\ ", "\\,", "\\!")):
         latex = latex[2:].lstrip()
-    return (
-        Math(latex, display)
-        if latex
-        else (Math(clean(alt), None) if _LATEX_LIKE.search(alt) else DROP)
-    )
+    if _LATEX_LIKE.search(alt) and len(alt) > len(latex) + 3:
+        latex = alt
+    return Math(latex, False if "\\inline" in text else None)
 
 
 def _copy(lex: LexborNode, attrs: Attrs) -> Math:
     return DROP
 
 
-_TAGS: dict[str, Callable[[LexborNode, Attrs], Math | None]] = {
+# Elements that are looked at whatever their attributes.
+TAGS: dict[str, Callable[[LexborNode, Attrs], Math | None]] = {
     "script": _script,
     "math": _math_tag,
     "mjx-container": _mathjax3,
@@ -425,6 +422,8 @@ _PREFIX = re.compile(
 
 def strip_prefixes(markup: str) -> str:
     """The markup with prefixed MathML (`<mml:mi>`) as plain MathML, which HTML parsers know."""
+    if "xmlns:" not in markup and ":math" not in markup:
+        return markup
     prefixes = {match[1] for match in _PREFIX.finditer(markup)}
     if "<mml:math" in markup:
         prefixes.add("mml")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 FORMULA, CODE, CLOSE, BREAK = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
 PLACE = re.compile(f"([{FORMULA}{CODE}])([0-9]+){CLOSE}")
-_CODE_TAGS = frozenset("code kbd samp tt".split())
-_SPACED = frozenset("div p td th li tr option".split())
+_CODE_TAGS = frozenset(["code", "kbd", "samp", "tt"])
+_SPACED = frozenset(["div", "p", "td", "th", "li", "tr", "option"])
 
 
 class Inline:

@@ -13,6 +13,9 @@ _CDATA = re.compile(r"%?\s*(?:<!\[CDATA\[|\]\]>)")
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*(?:\n|$)")
 _SPACES = re.compile(r"[ \t\u00a0\u2009\u200b\u3000]+")
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
+_BREAK = re.compile(r"<br\s*/?>")
+# Nothing but space: a trick of layout, not a formula.
+_BLANK = re.compile(r"(?:\\[ ,;:!>]|\\q?quad|[~\s{}])*\\?")
 _STYLE = re.compile(r"^\\(?:displaystyle|textstyle)(?![A-Za-z])\s*")
 
 
@@ -20,15 +23,20 @@ def clean(latex: str) -> str:
     """The formula on as few lines as it has rows of code; empty when nothing is in it."""
     if "&" in latex and _ENTITY.search(latex):
         latex = html.unescape(latex)
+    if "<br" in latex:
+        latex = _BREAK.sub("\n", latex)
     if "CDATA" in latex or "]]>" in latex:
         latex = _CDATA.sub("", latex)
     if "%" in latex:
         latex = _COMMENT.sub(r"\1\n", latex)
-    latex = unwrapped(latex.strip())
-    latex = _without_style(latex)
+    latex = _without_style(unwrapped(latex.strip()))
     lines = (_SPACES.sub(" ", line).strip() for line in latex.split("\n"))
     latex = "\n".join(line for line in lines if line)
-    return latex + " " if latex.endswith("\\") and not latex.endswith("\\\\") else latex
+    while latex.endswith("\\\\") and not latex.endswith("\\\\\\"):
+        latex = latex[:-2].rstrip()
+    if _BLANK.fullmatch(latex):
+        return ""
+    return latex + " " if latex.endswith("\\") else latex
 
 
 def unwrapped(latex: str) -> str:
@@ -55,7 +63,7 @@ def is_wrapped(latex: str) -> bool | None:
 
 
 def _without_style(latex: str) -> str:
-    """Wikipedia wraps every formula in `{\\displaystyle …}`."""
+    r"""Wikipedia wraps every formula in `{\displaystyle …}`."""
     if (
         latex.startswith(("{\\displaystyle", "{\\textstyle"))
         and latex.endswith("}")

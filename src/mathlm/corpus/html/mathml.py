@@ -1,16 +1,17 @@
 """MathML to LaTeX: presentation markup of any dialect, as pages carry it.
 
-Not here: finding the TeX that a page kept beside its MathML (formulas.py prefers it), content MathML
-(its text is kept in order). Source: MathML 3 (W3C Recommendation 2014), chapters 3 and 6.
+Not here: finding the TeX that a page kept beside its MathML (formulas.py prefers it), content
+MathML (its text is kept in order). Source: MathML 3 (W3C Recommendation 2014), chapters 3 and 6.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from mathlm.corpus.html import mathml_rows as rows
 from mathlm.corpus.html import mathml_scripts as scripts
-from mathlm.corpus.html.mathml_tokens import TOKENS, braced, text_of
+from mathlm.corpus.html.mathml_tokens import TOKENS, text_of
 from mathlm.corpus.html.nodes import Node, elements
 
 _MAX_DEPTH = 90
@@ -18,7 +19,29 @@ _MAX_DEPTH = 90
 
 def to_latex(math: Node) -> str:
     """LaTeX for a `<math>` element (or any element inside one); empty when it holds nothing."""
-    return rows.row(elements(math), _convert_at(0)).strip()
+    _inherit(math, None)
+    latex = rows.row(elements(math), _convert_at(0)).strip()
+    return _MODULO.sub(r"\\pmod{\1}", latex) if "{mod}" in latex else latex
+
+
+# What converters make of `\pmod{n}`.
+_MODULO = re.compile(
+    r"(?:\\q?quad|\\[;:, ]|~| )*\(\\(?:mathrm|operatorname|text)\{mod\}(?:\\[;:, ]|~| )*([^()]*)\)"
+)
+_TOKENS_STYLED = frozenset(("mi", "mn", "mo", "ms", "mtext"))
+
+
+def _inherit(node: Node, variant: str | None) -> None:
+    """Write the variant that `mstyle` asks for on the tokens below that ask for none."""
+    stack = [(node, variant)]
+    while stack:
+        current, inherited = stack.pop()
+        if current.tag in ("mstyle", "math"):
+            inherited = current.attrs.get("mathvariant", inherited)
+        for child in elements(current):
+            if inherited and child.tag in _TOKENS_STYLED:
+                child.attrs.setdefault("mathvariant", inherited)
+            stack.append((child, inherited))
 
 
 def _convert_at(depth: int) -> Callable[[Node], str]:
@@ -51,8 +74,6 @@ def _first(node: Node, convert: Convert) -> str:
 def _fraction(node: Node, convert: Convert) -> str:
     above, below = scripts.operands(node, 2)
     numerator, denominator = convert(above), convert(below)
-    if node.attrs.get("bevelled") == "true":
-        return f"{braced(numerator)}/{braced(denominator)}"
     thickness = node.attrs.get("linethickness", "").strip()
     if thickness[:1] == "0" and not thickness.strip("0.pxemtcin%"):
         return f"\\genfrac{{}}{{}}{{0pt}}{{}}{{{numerator}}}{{{denominator}}}"
@@ -76,9 +97,17 @@ def _phantom(node: Node, convert: Convert) -> str:
 
 
 _NOTATIONS = {
-    "box": "boxed", "roundedbox": "boxed", "circle": "boxed", "radical": "sqrt", "top": "overline", "bottom": "underline",
-    "updiagonalstrike": "cancel", "downdiagonalstrike": "bcancel", "horizontalstrike": "cancel", "madruwb": "underline",
-}  # fmt: skip
+    "box": "boxed",
+    "roundedbox": "boxed",
+    "circle": "boxed",
+    "radical": "sqrt",
+    "top": "overline",
+    "bottom": "underline",
+    "updiagonalstrike": "cancel",
+    "downdiagonalstrike": "bcancel",
+    "horizontalstrike": "cancel",
+    "madruwb": "underline",
+}
 
 
 def _enclosed(node: Node, convert: Convert) -> str:

@@ -1,7 +1,7 @@
-"""MathML's rows, fences and tables to LaTeX.
+r"""MathML's rows, fences and tables to LaTeX.
 
 A row is where fences find their partners and where a table between fences becomes a matrix; LaTeX
-needs `\\left…\\right` only around tall content, so plain parentheses stay plain.
+needs `\left…\right` only around tall content, so plain parentheses stay plain.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from mathlm.corpus.html.symbols import (
 
 Convert = Callable[[Node], str]
 _TRANSPARENT = frozenset(("mrow", "mstyle", "mpadded", "semantics"))
+_BARE_BASES = frozenset(("mi", "mn", "mo", "mtext", "msqrt", "mtable", "mfenced"))
 _PRIME = re.compile(r"'+$")
 _ARROWS = {
     "→": "xrightarrow",
@@ -56,11 +57,8 @@ def _base(node: Node, convert: Convert) -> str:
     if not latex:
         return "{}"
     inner = core(node)
-    if inner.tag in ("mi", "mn", "mo", "mtext", "msqrt", "mtable", "mfenced") and not re.search(
-        r"[_^']", latex
-    ):
-        if inner.tag != "mn" or len(latex) == 1 or latex.isdigit():
-            return latex
+    if inner.tag in _BARE_BASES and not re.search(r"[_^']", latex):
+        return latex if inner.tag != "mn" or latex.isdigit() else braced(latex)
     if re.fullmatch(r"\\left.*\\right\S*|\([^()]*\)|\\[a-zA-Z]+(\{[^{}]*\})?", latex):
         return latex
     return braced(latex)
@@ -123,7 +121,7 @@ def _limits(base: Node, convert: Convert) -> str:
 
 
 def under(node: Node, convert: Convert) -> str:
-    """`munder`: limits, braces and bars below, or `\\underset`."""
+    r"""`munder`: limits, braces and bars below, or `\underset`."""
     base, below = operands(node, 2)
     mark = text_of(core(below)) if core(below).tag in ("mo", "mtext", "mi") else ""
     if takes_limits(base):
@@ -143,7 +141,7 @@ def _is_brace(node: Node) -> bool:
 
 
 def over(node: Node, convert: Convert) -> str:
-    """`mover`: accents, limits, braces and arrows above, or `\\overset`."""
+    r"""`mover`: accents, limits, braces and arrows above, or `\overset`."""
     base, above = operands(node, 2)
     inner = core(above)
     mark = text_of(inner) if inner.tag in ("mo", "mtext", "mi") else ""

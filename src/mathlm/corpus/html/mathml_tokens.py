@@ -26,7 +26,10 @@ _TEXT_ESCAPES = {
     "~": "\\~{}",
     "\u00a0": " ",
 }
-_BLANK = frozenset("\u2061\u2062\u2063\u2064\u200b")
+_BLANK = frozenset("\u2061\u2062\u2063\u2064\u200b\ufe00\ufe01\ufe0e\ufe0f")
+_SPOKEN = {"lim sup": "\\limsup", "lim inf": "\\liminf", "arg max": "\\operatorname{arg\\,max}"}
+_SPOKEN["arg min"] = "\\operatorname{arg\\,min}"
+_THIN = str.maketrans({"\u2006": " ", "\u2009": " ", "\u00a0": " "})
 _COMMAND_END = re.compile(r"\\[A-Za-z]+$")
 
 
@@ -67,7 +70,7 @@ def spell(text: str) -> str:
 
 
 def escape_text(text: str) -> str:
-    """Characters as they are written inside `\\text{…}`."""
+    r"""Characters as they are written inside `\text{…}`."""
     return "".join(_TEXT_ESCAPES.get(character, character) for character in text)
 
 
@@ -109,6 +112,8 @@ def identifier(node: Node) -> str:
         if variant in (None, "normal"):
             return f"\\mathrm{{{text}}}"
         return styled(text, node, text)
+    if (spoken := _SPOKEN.get(text.translate(_THIN))) is not None:
+        return spoken
     if " " in text:
         return f"\\text{{{escape_text(text)}}}"
     return styled(spell(text), node, text)
@@ -127,6 +132,8 @@ def operator(node: Node) -> str:
         return f"\\{text}"
     if _WORD.match(text):
         return f"\\operatorname{{{text}}}"
+    if (spoken := _SPOKEN.get(text.translate(_THIN))) is not None:
+        return spoken
     return spell(text)
 
 
@@ -148,9 +155,17 @@ def string(node: Node) -> str:
 
 
 _NAMED_WIDTHS = {
-    "veryverythinmathspace": 1, "verythinmathspace": 2, "thinmathspace": 3, "mediummathspace": 4, "thickmathspace": 5, "verythickmathspace": 6,
-    "veryverythickmathspace": 7, "negativethinmathspace": -3, "negativeverythinmathspace": -2, "negativemediummathspace": -4,
-}  # fmt: skip
+    "veryverythinmathspace": 1,
+    "verythinmathspace": 2,
+    "thinmathspace": 3,
+    "mediummathspace": 4,
+    "thickmathspace": 5,
+    "verythickmathspace": 6,
+    "veryverythickmathspace": 7,
+    "negativethinmathspace": -3,
+    "negativeverythinmathspace": -2,
+    "negativemediummathspace": -4,
+}
 _UNITS = {
     "em": 18.0,
     "ex": 8.0,
@@ -175,9 +190,9 @@ _STEPS = (
 
 
 def space(node: Node) -> str:
-    """`mspace`: the LaTeX space nearest in width; a new line where it says so."""
+    """`mspace`: the LaTeX space nearest in width; a line break is a space too."""
     if node.attrs.get("linebreak", "") == "newline":
-        return "\\\\ "
+        return " "
     width = node.attrs.get("width", "0em")
     mu = float(_NAMED_WIDTHS.get(width.strip(), 0))
     if (match := _LENGTH.match(width)) and match[2] in _UNITS:

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of a text: how the lists of names in this package are written."""
+    return frozenset(text.split())
+
+
 class Math:
     """A formula found in the page; `display` is None where only its place in the text can tell."""
 
@@ -20,9 +25,9 @@ class Math:
 
 
 class Node:
-    """One element: its tag, its attributes, its children and how much text and link text it holds."""
+    """One element: tag, attributes, children, and how much text and link text it holds."""
 
-    __slots__ = ("attrs", "chars", "children", "links", "tag", "weight")
+    __slots__ = ("attrs", "chars", "children", "holds_block", "links", "suspect", "tag", "weight")
 
     def __init__(self, tag: str, attrs: dict[str, str]) -> None:
         self.tag = tag
@@ -33,7 +38,11 @@ class Node:
         self.links = 0
         """Of these, characters within links."""
         self.weight = 0.0
-        """How much running text is below (see content.py)."""
+        """How much running text is below: pieces long enough and outside of links, and formulas."""
+        self.holds_block = False
+        """Whether a block element is below."""
+        self.suspect = False
+        """Whether its tag, role or name speaks of navigation, advertising and the like."""
 
     @property
     def css(self) -> str:
@@ -41,6 +50,14 @@ class Node:
         return self.attrs.get("class", "")
 
 
+BLOCKS = words(
+    """
+    address article aside blockquote body center dd details div dl dt fieldset figcaption figure
+    footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol p pre section
+    summary table tbody thead tfoot tr td th caption ul listing xmp
+    """
+)
+"""Elements that begin and end a paragraph."""
 Child: TypeAlias = "str | Node | Math"
 
 

@@ -12,24 +12,28 @@ import re
 from mathlm.corpus.html import scan
 from mathlm.corpus.html.delimiters import Delimiters
 from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FORMULA, PLACE, Inline
-from mathlm.corpus.html.nodes import Math, Node, elements, plain_text
+from mathlm.corpus.html.nodes import BLOCKS, Math, Node, elements, plain_text, words
 from mathlm.corpus.html.records import Formula
 
-BLOCKS = frozenset(
-    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html"
-    " legend li main menu nav ol p pre section summary table tbody thead tfoot tr td th caption ul listing xmp".split()
-)
 _HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 _LANGUAGE = re.compile(
     r"(?:^|\s)(?:language|lang|highlight-source|highlight|brush:?\s*|sourceCode)[-:]?\s*([A-Za-z+#]{1,20})",
     re.IGNORECASE,
 )
-_LANGUAGES = frozenset(
-    "python r java javascript typescript c cpp c++ csharp go rust julia matlab haskell ruby bash shell sh sql html css json xml yaml latex tex lua perl php scala kotlin swift fortran ocaml lean coq maple mathematica octave console text pycon ipython ipython3".split()
+_LANGUAGES = words(
+    """
+    python r java javascript typescript c cpp c++ csharp go rust julia matlab haskell ruby bash
+    shell sh sql html css json xml yaml latex tex lua perl php scala kotlin swift fortran ocaml
+    lean coq maple mathematica octave console text pycon ipython ipython3
+    """
 )
-_THEOREMS = frozenset(
-    "theorem lemma proposition corollary definition proof example exercise remark conjecture claim axiom problem solution algorithm".split()
+_THEOREMS = words(
+    """
+    theorem lemma proposition corollary definition proof example exercise remark conjecture claim
+    axiom problem solution algorithm
+    """
 )
+_ALONE = re.compile(r"[\s.,;:()\d]*")
 _BLANKS = re.compile(r"\n{3,}")
 _TRAILING = re.compile(r"[ \t]+\n")
 
@@ -39,6 +43,7 @@ class Renderer:
 
     def __init__(self, delimiters: Delimiters) -> None:
         self.delimiters = delimiters
+        self.opener = scan.opener(delimiters)
         self.places: list[Math] = []
         self.codes: list[str] = []
         self.formulas: list[Formula] = []
@@ -76,7 +81,7 @@ class Renderer:
         out: list[str] = []
         run: list[str | Node | Math] = []
         for child in node.children:
-            if isinstance(child, Node) and (child.tag in BLOCKS or _holds_block(child)):
+            if isinstance(child, Node) and (child.tag in BLOCKS or child.holds_block):
                 out += self.paragraphs(run)
                 run = []
                 out += self.block(child)
@@ -125,9 +130,12 @@ class Renderer:
         text = self.inline(run)
         if not text or text.isspace():
             return []
-        self._settle(text)
+        pieces = [text]
+        if FORMULA in text:
+            self._settle(text)
+            pieces = self._split(text)
         out: list[str] = []
-        for piece in self._split(text):
+        for piece in pieces:
             lines = [_collapse(line) for line in piece.split(BREAK)]
             paragraph = "\n".join(line for line in lines if line) if any(lines) else ""
             if paragraph:
@@ -148,41 +156,27 @@ class Renderer:
         return [*pieces, rest]
 
     def _settle(self, text: str) -> None:
-        """A formula whose kind only its place can tell is display when it is alone in its block."""
-        marks = [m for m in PLACE.finditer(text) if m[1] == FORMULA]
-        undecided = [m for m in marks if self.places[int(m[2])].display is None]
-        if not undecided:
-            return
-        alone = (
-            len(marks) == 1
-            and re.fullmatch(r"[\s.,;:()\d]*", PLACE.sub("", text).replace(BREAK, "")) is not None
-        )
-        for match in undecided:
-            self.places[int(match[2])].display = alone and len(self.places[int(match[2])].latex) > 2
+        """A formula whose kind only its place can tell is display when it is alone in its line."""
+        for line in text.split(BREAK):
+            marks = [m for m in PLACE.finditer(line) if m[1] == FORMULA]
+            undecided = [m for m in marks if self.places[int(m[2])].display is None]
+            alone = len(marks) == 1 and _ALONE.fullmatch(PLACE.sub("", line)) is not None
+            for match in undecided:
+                math = self.places[int(match[2])]
+                math.display = alone and len(math.latex) > 2
 
     def inline(self, run: list[str | Node | Math]) -> str:
         """Inline content as text with places, delimiters read."""
         text = Inline(self).text(run)
-        if self.delimiters_may_occur(text):
+        if self.opener.search(text):
             text = scan.formulas(text, self.delimiters, self.place)
         return text
-
-    def delimiters_may_occur(self, text: str) -> bool:
-        """A quick look that spares most paragraphs the search."""
-        return (
-            "$" in text
-            or "\\" in text
-            or "[" in text
-            or "`" in text
-            or any(
-                left in text
-                for left, _ in (*self.delimiters.inline[:1], *self.delimiters.ascii[:1])
-            )
-        )
 
     def line(self, run: list[str | Node | Math]) -> str:
         """Inline content (whatever it is) on one line, display formulas included."""
         text = self.inline(run)
+        if FORMULA not in text:
+            return _collapse(text.replace(BREAK, " "))
         self._settle(text)
         for match in PLACE.finditer(text):
             if match[1] == FORMULA and self.places[int(match[2])].display:
@@ -253,14 +247,6 @@ class Renderer:
         from mathlm.corpus.html import tables
 
         return tables.render(node, self)
-
-
-def _holds_block(node: Node) -> bool:
-    """Whether an inline element wraps blocks (`<a><div>…`, `<span><p>…`)."""
-    return any(
-        child.tag in BLOCKS or (child.tag not in ("code", "sup", "sub") and _holds_block(child))
-        for child in elements(node)
-    )
 
 
 def _collapse(text: str) -> str:

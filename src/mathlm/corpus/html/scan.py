@@ -39,10 +39,10 @@ Emit = Callable[[Math], str]
 
 def formulas(text: str, delimiters: Delimiters, emit: Emit) -> str:
     """The text with every formula replaced by what `emit` returns for it."""
-    opener = _opener(delimiters)
+    opening = opener(delimiters)
     out: list[str] = []
     place = 0
-    while match := opener.search(text, place):
+    while match := opening.search(text, place):
         found = _match(text, match, delimiters)
         if found is None:
             out.append(text[place : match.end()])
@@ -50,14 +50,15 @@ def formulas(text: str, delimiters: Delimiters, emit: Emit) -> str:
             continue
         math, end = found
         out.append(text[place : match.start()])
-        out.append(emit(math))
+        out.append(emit(math) if math.latex else " ")
         place = end
     out.append(text[place:])
     return "".join(out)
 
 
 @functools.lru_cache(maxsize=256)
-def _opener(delimiters: Delimiters) -> re.Pattern[str]:
+def opener(delimiters: Delimiters) -> re.Pattern[str]:
+    """Whatever may begin a formula on this page."""
     marks = {left for left, _ in (*delimiters.inline, *delimiters.display, *delimiters.ascii)}
     choices = "|".join(
         re.escape(mark) for mark in sorted(marks, key=lambda mark: (-len(mark), mark))
@@ -171,17 +172,14 @@ def _is_dollar_formula(text: str, start: int, end: int, delimiters: Delimiters) 
             and bool(_LATEX.search(stripped))
             and not _WORDS.search(stripped)
         )
-    if (
-        following.isdigit()
-        or _MONEY.fullmatch(stripped)
+    if following.isdigit() or (
+        _MONEY.fullmatch(stripped)
         and (not delimiters.dollar_declared or not stripped.isdigit())
         and not _is_number_maths(stripped, text, end, delimiters)
     ):
         return False
-    if (
-        _SENTENCE.search(stripped)
-        or stripped.count("(") != stripped.count(")")
-        and stripped[0].isdigit()
+    if _SENTENCE.search(stripped) or (
+        stripped.count("(") != stripped.count(")") and stripped[0].isdigit()
     ):
         return False
     if stripped[0].isdigit() and _WORDS.search(stripped) and not delimiters.dollar_declared:
@@ -214,4 +212,4 @@ def _ascii(text: str, start: int, right: str, delimiters: Delimiters) -> tuple[M
         not _ASCII_MATHS.search(content) or _CODE.search(content) or _SENTENCE.search(content)
     ):
         return None
-    return Math(asciimath.to_latex(content), False), end + len(right)
+    return Math(clean(asciimath.to_latex(content)), False), end + len(right)

@@ -1,4 +1,4 @@
-"""Superscripts and subscripts of plain HTML (`x<sup>2</sup>`) as formulas; ordinals and notes are not.
+"""Superscripts and subscripts of plain HTML as formulas (`x<sup>2</sup>`), ordinals and notes not.
 
 The text comes with marks around scripts. A run of letters, digits and operators with a script in it
 becomes one formula; a script on a word (`km<sup>2</sup>`) stays with its word.
@@ -24,7 +24,7 @@ _MARKS = re.compile(f"[{SUP}{SUB}{END}]")
 
 
 def footnote(node: Node) -> str | None:
-    """`[^n]` for a superscript that links to a note, an empty string for one that links elsewhere."""
+    """`[^n]` for a superscript that links to a note, nothing for one that links elsewhere."""
     links = [child for child in elements(node) if child.tag == "a"]
     if node.tag != "sup" or not links:
         return None

@@ -1,10 +1,10 @@
-"""Tables: data as Markdown tables, equations laid out in cells as formulas, layout as plain blocks."""
+"""Tables: data as Markdown tables, equations in cells as formulas, layout as plain blocks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mathlm.corpus.html.nodes import Math, Node, elements, walk
+from mathlm.corpus.html.nodes import Math, Node, elements, walk, words
 
 if TYPE_CHECKING:
     from mathlm.corpus.html.render import Renderer
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _MAX_CELL = 400
 _MAX_SPAN = 50
 _EQUATIONS = ("ltx_eqn_table", "ltx_equation", "ltx_equationgroup", "equation", "eqn")
-_IN_CELL = frozenset("table ul ol pre blockquote h1 h2 h3 h4 h5 h6 dl".split())
+_IN_CELL = words("table ul ol pre blockquote h1 h2 h3 h4 h5 h6 dl")
 
 
 def render(node: Node, renderer: Renderer) -> list[str]:
@@ -60,7 +60,7 @@ def _rows(node: Node) -> list[list[Node]]:
 
 
 def _is_layout(rows: list[list[Node]]) -> bool:
-    if len(rows) < 2 and len(rows[0]) < 3 or max(map(len, rows)) < 2:
+    if (len(rows) < 2 and len(rows[0]) < 3) or max(map(len, rows)) < 2:
         return True
     for row in rows:
         for cell in row:
