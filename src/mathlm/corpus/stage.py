@@ -141,8 +141,11 @@ def _summarise(job: Job) -> None:
                 rows += [row for row in steps.rows_of(group) if row["step"] == step]
         sides = [group / f"{step}.jsonl" for groups in places for group in groups]
         data = b"".join(side.read_bytes() for side in sides if side.is_file())
+        side_file = job.directory / "dropped" / f"{step}.jsonl"
         if data:
-            write_bytes(job.directory / "dropped" / f"{step}.jsonl", data)
+            write_bytes(side_file, data)
+        else:
+            side_file.unlink(missing_ok=True)
     funnel.check(rows)
     write_json(job.directory / "funnel.json", rows)
     write_text(job.directory / "card.md", card.render(job.directory, job.config, rows))

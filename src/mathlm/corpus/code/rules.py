@@ -23,12 +23,12 @@ Rule = Callable[[Document], str | None]
 
 MAX_BYTES = 1_048_575
 MAX_DENSITY = 0.5
-_DIGIT = re.compile(r"\d")
+_DIGIT = re.compile(r"[0-9]")
 _SPACE = re.compile(r"\s")
 
 
 def numerical_density(text: str) -> float:
-    """Digits per character that is not white space; 0 for a blank text."""
+    """ASCII digits per character that is not white space; 0 for a blank text."""
     digits = len(_DIGIT.findall(text))
     return digits / max(1, len(text) - len(_SPACE.findall(text)))
 

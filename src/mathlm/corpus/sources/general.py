@@ -22,6 +22,7 @@ from mathlm.corpus.sources.files import file_item, walk
 from mathlm.corpus.sources.items import Item
 from mathlm.corpus.sources.packages import licence_of, package_items
 
+_TESTS = frozenset({"test", "tests", "idle_test"})
 _LICENCES = ("licen", "copying", "notice", "authors")
 
 
@@ -32,7 +33,7 @@ def standard_library_items() -> Iterator[Item]:
     provenance = Provenance(repository=version, licence="PSF-2.0", language="python")
     for path in walk(folder, (".py",)):
         relative = path.relative_to(folder)
-        if relative.parts[0] not in ("test", "tests", "idlelib") and "tests" not in relative.parts:
+        if _TESTS.isdisjoint(relative.parts):
             yield file_item(path, f"python/{relative.as_posix()}", provenance)
 
 

@@ -1,0 +1,129 @@
+"""Sources: what is listed, in which order, with which provenance, and where caps cut."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mathlm.core.errors import UserError
+from mathlm.core.progress import Progress
+from mathlm.corpus.config import (
+    HtmlSource,
+    ProblemsSource,
+    PythonSource,
+    RecordsSource,
+    Source,
+    TextSource,
+)
+from mathlm.corpus.sources import Failed, Services, list_items, read
+from mathlm.corpus.sources.files import decode
+from mathlm.corpus.sources.packages import locate, provenance_of
+
+QUIET = Progress(quiet=True)
+
+
+def load(source: Source):
+    return list(read("s", source, Services(QUIET)).loaded)
+
+
+def test_packages_are_found_without_being_imported():
+    loaded = set(sys.modules)
+    items = list_items(PythonSource(packages=("networkx", "no_such_package_1")), QUIET)
+    assert {name for name in set(sys.modules) - loaded if name.startswith("networkx")} == set()
+    ids = [item.id for item in items]
+    assert "networkx/classes/graph.py" in ids
+    assert len(set(ids)) == len(ids)
+    assert ids != sorted(ids)  # an even sample: any first part comes from all over the package
+    provenance = items[0].provenance
+    assert provenance.repository.startswith("pypi:networkx==")
+    assert provenance.licence
+    assert provenance.file == items[0].id
+
+
+def test_missing_packages():
+    with pytest.raises(UserError, match="no_such_package_1 no_such_package_2"):
+        list_items(PythonSource(packages=("no_such_package_1", "no_such_package_2")), QUIET)
+    assert list_items(PythonSource(packages=()), QUIET) == []
+    assert locate("not an identifier") is None
+    assert locate("os.path") is None
+    assert provenance_of("no_such_package_1").licence is None
+
+
+def test_a_smaller_cap_takes_a_part_of_what_a_larger_one_takes():
+    few = load(PythonSource(packages=("mpmath",), max_documents=3))
+    more = load(PythonSource(packages=("mpmath",), max_documents=9))
+    assert [document.id for document in few] == [document.id for document in more[:3]]
+
+
+def test_general_text_lists_no_mathematical_package():
+    ids = [item.id for item in list_items(TextSource(), QUIET)]
+    assert "python/argparse.py" in ids
+    assert any(name.startswith("python/help/") for name in ids)
+    assert "pip/pydantic/DESCRIPTION" in ids
+    assert not [name for name in ids if name.startswith(("pip/numpy/", "pip/sympy/"))]
+    assert not [name for name in ids if name.startswith("python/") and "/test/" in name]
+
+
+def test_folders(tmp_path):
+    for name in (
+        "one/x/a.html",
+        "two/x/a.html",
+        "one/x/.hidden/b.html",
+        "one/x/B.HTM",
+        "one/x/c.js",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    (tmp_path / "one/x/loop").symlink_to(tmp_path / "one")
+    folders = (str(tmp_path / "one/x"), str(tmp_path / "two/x"), str(tmp_path / "absent"))
+    items = list_items(HtmlSource(folders=folders), QUIET)
+    assert [item.id for item in items] == ["x/B.HTM", "x/a.html", "x-2/a.html"]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [(b"a\xc3\xa9", "aé"), (b"\xef\xbb\xbfa", "a"), (b"\xff", None), (b"", ""), (b"a\0b", "a\0b")],
+)
+def test_decoding(data, text):
+    assert decode(data) == text
+
+
+def test_records_from_jsonl_and_parquet(tmp_path):
+    rows = [{"body": "one", "key": 7}, {"body": None, "key": 8}, {"body": "three"}]
+    jsonl, parquet = tmp_path / "a.jsonl", tmp_path / "a.parquet"
+    jsonl.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n" + "[" * 100_000)
+    pq.write_table(pa.Table.from_pylist(rows), parquet)
+    for kind, path in (("jsonl", jsonl), ("parquet", parquet)):
+        loaded = load(RecordsSource(kind=kind, files=(str(path),), text="body", id="key"))
+        assert [item.id for item in loaded[:3]] == ["7", "8", f"a.{kind}:2"]
+        assert [type(item) for item in loaded[:2]] == [type(loaded[0]), Failed]
+        assert loaded[0].text == "one"
+        assert loaded[2].provenance.offset == 2
+    with pytest.raises(UserError, match="no column 'text'"):
+        load(RecordsSource(kind="parquet", files=(str(parquet),)))
+    with pytest.raises(UserError, match="no Parquet file"):
+        load(RecordsSource(kind="parquet", files=(str(jsonl),), text="body"))
+
+
+def test_problems_are_the_same_for_a_seed():
+    first = load(ProblemsSource(count=5, seed=3))
+    assert first == load(ProblemsSource(count=5, seed=3))
+    assert [d.text for d in first] != [d.text for d in load(ProblemsSource(count=5, seed=4))]
+    assert len({document.id for document in first}) == 5
+
+
+def test_pages_go_through_worker_processes(root, tmp_path):
+    (tmp_path / "empty.html").write_text("")
+    source = HtmlSource(folders=(str(root / "examples" / "pages"), str(tmp_path)))
+    loaded = load(source)
+    documents = {item.id: item for item in loaded if not isinstance(item, Failed)}
+    assert len(documents) >= 8
+    assert r"\sum_{k=0}^{n} \frac{(-1)^k}{k!}" in documents["pages/script-tex.html"].text
+    assert documents["pages/mathml.html"].provenance.digest
+    (failed,) = [item for item in loaded if isinstance(item, Failed)]
+    assert failed.reason == "empty"

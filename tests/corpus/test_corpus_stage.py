@@ -1,0 +1,278 @@
+"""The corpus stage as a whole: what it writes, that it adds up, and that kills change nothing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from mathlm.core.errors import UserError
+from mathlm.core.processes import Outcome
+from mathlm.core.records import Problem
+from mathlm.core.stage import StageContext
+from mathlm.corpus.config import CorpusConfig
+from mathlm.corpus.funnel import STEPS, check
+from mathlm.corpus.stage import run
+
+LEAK = "Nadia plants 17 rows of 23 tulips each in the spring garden and picks 40 of them later."
+WORDS = [f"word{number}" for number in range(3000)]
+
+
+def prose(seed, words=120):
+    rng = random.Random(seed)
+    return " ".join(rng.choice(WORDS) for _ in range(words))
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A folder of small inputs: records with every fault, pages, general text."""
+    folder = tmp_path_factory.mktemp("corpus") / "inputs"
+    (folder / "pages").mkdir(parents=True)
+    (folder / "notes").mkdir()
+    rows = [{"id": f"n{number}", "text": prose(number)} for number in range(40)]
+    rows += [
+        {"id": "copy", "text": prose(3).replace(" ", "\n")},
+        {"id": "close", "text": prose(4, 119) + " otherword"},
+        {"id": "leak", "text": f"{prose(50)} {LEAK} {prose(51)}"},
+        {"id": "blank", "text": " \n"},
+        {"id": "none"},
+        {"id": "number", "text": 3},
+        {"text": prose(60)},
+    ]
+    lines = [json.dumps(row) for row in rows] + ["{broken", "[1]", json.dumps({"text": "\ud800"})]
+    with gzip.open(folder / "records.jsonl.gz", "wt") as file:
+        file.write("\n".join(lines) + "\n")
+    for number in range(6):
+        (folder / "pages" / f"{number}.html").write_text(prose(100 + number))
+    (folder / "pages" / "bad.html").write_text("crash")
+    (folder / "notes" / "a.md").write_text(prose(200))
+    (folder / "notes" / "b.py").write_text("import numpy\n" + prose(201))
+    (folder / "notes" / "c.txt").write_bytes(b"\xff\xfe not UTF-8")
+    return folder
+
+
+def pages_here(paths, source, workers):
+    """A stand-in for the worker processes: the page's bytes are its text."""
+    for path in paths:
+        text = Path(path).read_text()
+        if text == "crash":
+            yield Outcome("crashed", detail="the worker died of SIGSEGV")
+        else:
+            reason = None if text else "empty"
+            yield Outcome("done", {"text": text, "reason": reason, "charset": "utf-8"})
+
+
+def problems():
+    yield Problem(id="p", task="planted", prompt=LEAK)
+
+
+def config_for(inputs, **more):
+    general = {"standard_library": False, "descriptions": False, "folders": [str(inputs / "notes")]}
+    sources = {
+        "records": {"kind": "jsonl", "files": [str(inputs / "records.jsonl.gz")]},
+        "web": {"kind": "html", "folders": [str(inputs / "pages"), str(inputs / "absent")]},
+        "general": {"kind": "text", **general},
+        "problems": {"kind": "problems", "count": 30},
+    }
+    return CorpusConfig.model_validate({"sources": sources, **more})
+
+
+def make(directory, config, **more):
+    context = StageContext("corpus", directory, workers=more.pop("workers", 1))
+    given = {"problems": problems, "read_pages": pages_here, **more}
+    run(context, config, **given)
+    return {
+        path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def funnel_of(directory):
+    rows = json.loads((directory / "funnel.json").read_text())
+    return {(row["step"], row["source"]): row for row in rows}
+
+
+def test_every_document_is_accounted_for(tmp_path, inputs):
+    out = tmp_path / "out"
+    files = make(out, config_for(inputs))
+    rows = json.loads((out / "funnel.json").read_text())
+    check(rows)
+    assert [row["step"] for row in rows] == [step for step in STEPS for _ in range(4)]
+    funnel = funnel_of(out)
+    read = funnel["read", "records"]
+    assert read["failed"] == {"no text": 2, "not Unicode": 1, "not a JSON object": 2}
+    assert funnel["filter", "records"]["dropped"] == {"blank": 1}
+    assert funnel["exact_duplicates", "records"]["dropped"] == {"exact duplicate": 1}
+    assert funnel["near_duplicates", "records"]["dropped"] == {"near duplicate": 1}
+    assert funnel["decontaminate", "records"]["dropped"] == {"overlap with planted": 1}
+    assert funnel["read", "web"]["failed"] == {"crashed": 1}
+    assert funnel["read", "general"]["failed"] == {"not UTF-8": 1}
+    assert funnel["filter", "general"]["dropped"] == {"mathematical import": 1}
+    assert {name.partition("/")[0] for name in files} == {
+        "documents", "dropped", "funnel.json", "card.md",
+    }  # fmt: skip
+    lines = (out / "dropped" / "decontaminate.jsonl").read_text().splitlines()
+    (leak,) = map(json.loads, lines)
+    assert (leak["id"], leak["problem"]) == ("leak", "p")
+    assert "17 rows of 23 tulips" in leak["ngram"]
+    number = sum(len(p.read_text().splitlines()) for p in (out / "dropped").glob("*.jsonl"))
+    assert number == sum(sum((*row["dropped"].values(), *row["failed"].values())) for row in rows)
+
+
+def test_documents_carry_their_columns_and_split(tmp_path, inputs):
+    out = tmp_path / "out"
+    make(out, config_for(inputs))
+    for source in ("records", "web", "general", "problems"):
+        ids = {}
+        for split in ("train", "heldout"):
+            table = pq.read_table(out / "documents" / source / f"{split}-00000.parquet")
+            assert table.column_names == ["id", "text", "source", "provenance"]
+            assert set(table["source"].to_pylist()) <= {source}
+            ids[split] = set(table["id"].to_pylist())
+        assert not ids["train"] & ids["heldout"]
+        kept = funnel_of(out)["decontaminate", source]["kept"]
+        assert len(ids["train"] | ids["heldout"]) == kept
+        assert ids["heldout"] or kept < 2
+    rows = pq.read_table(out / "documents" / "web" / "train-00000.parquet").to_pylist()
+    assert all(row["provenance"]["content_type"] == "text/html" for row in rows)
+    assert all(row["id"] == row["provenance"]["file"] for row in rows)
+    assert str(tmp_path) not in json.dumps(rows)
+
+
+def test_the_card_says_what_is_there(tmp_path, inputs):
+    out = tmp_path / "out"
+    make(out, config_for(inputs))
+    card = (out / "card.md").read_text()
+    header = card.split("---")[1]
+    paths = re.findall(r"path: (\S+)", header)
+    assert len(paths) == 8
+    assert all(list(out.glob(path)) for path in paths)
+    for name in ("records", "web", "general", "problems"):
+        documents = funnel_of(out)["decontaminate", name]["kept"]
+        (row,) = [line for line in card.splitlines() if line.startswith(f"| {name} |")][:1]
+        cells = [cell.strip().replace(",", "") for cell in row.split("|")[3:-1]]
+        assert int(cells[0]) + int(cells[2]) == documents
+    assert "near duplicate: 1" in card
+
+
+def test_neither_workers_nor_partitions_change_a_byte(tmp_path, inputs, expected):
+    config = config_for(inputs, near={"partitions": 3})
+    assert make(tmp_path, config, workers=5) == expected
+
+
+def test_a_finished_stage_is_left_alone_and_other_settings_replace_it(tmp_path, inputs, expected):
+    config = config_for(inputs)
+    make(tmp_path / "a", config)
+    before = (tmp_path / "a" / "card.md").stat().st_mtime_ns
+    assert make(tmp_path / "a", config, problems=None) == expected
+    assert (tmp_path / "a" / "card.md").stat().st_mtime_ns == before
+    other = config_for(inputs, shard_mib=1, decontaminate={"min_words": 60, "words": 60})
+    assert make(tmp_path / "a", other) == make(tmp_path / "b", other)
+    assert not (tmp_path / "a" / "dropped" / "decontaminate.jsonl").exists()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory, inputs):
+    """The files of an uninterrupted run."""
+    return make(tmp_path_factory.mktemp("whole"), config_for(inputs))
+
+
+@pytest.mark.parametrize("point", [1, 4, 8, 11, 15, 19, 26, 33, 38, 41])
+def test_it_goes_on_from_wherever_it_stopped(tmp_path, inputs, expected, monkeypatch, point):
+    """Stop at the n-th commit of a group or file (before its rename), then go on."""
+    rename, calls = os.replace, 0
+
+    def replace(*args):
+        nonlocal calls
+        calls += 1
+        if calls == point:
+            raise KeyboardInterrupt
+        rename(*args)
+
+    monkeypatch.setattr("os.replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, config_for(inputs))
+    monkeypatch.undo()
+    assert make(tmp_path, config_for(inputs)) == expected
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from mathlm.core.stage import StageContext
+from mathlm.corpus.config import CorpusConfig
+from mathlm.corpus.stage import run
+from mathlm.tasks import TASKS
+config = CorpusConfig.model_validate_json(sys.argv[2])
+run(StageContext("corpus", Path(sys.argv[1]), workers=2), config,
+    problems=lambda: TASKS["arithmetic-seen"].load("test", 50, 0))
+"""
+
+
+@pytest.mark.slow
+def test_sigkill_at_any_time_then_the_same_bytes(tmp_path, root):
+    sources = {
+        "code": {"kind": "python", "packages": ["sympy", "mpmath"], "max_bytes": 400_000},
+        "web": {"kind": "html", "folders": [str(root / "examples" / "pages")]},
+        "problems": {"kind": "problems", "count": 1500},
+    }
+    config = CorpusConfig.model_validate({"sources": sources}).model_dump_json()
+
+    def start(directory):
+        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(directory), config])
+
+    def tree(directory):
+        return {
+            path.relative_to(directory).as_posix(): path.read_bytes()
+            for path in sorted(directory.rglob("*"))
+            if path.is_file()
+        }
+
+    begin = time.monotonic()
+    assert start(tmp_path / "whole").wait() == 0
+    wall = time.monotonic() - begin
+    expected = tree(tmp_path / "whole")
+    rng = random.Random(0)
+    for number in range(8):
+        directory = tmp_path / f"killed{number}"
+        kills = 0
+        for _ in range(3):
+            process = start(directory)
+            time.sleep(rng.uniform(0, wall))
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+        assert start(directory).wait() == 0
+        assert tree(directory) == expected, f"{kills} kills"
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ({"a": {"kind": "python", "packages": ["no_such_package_1"]}}, "pip install"),
+        ({"a": {"kind": "jsonl", "files": ["/no/such/file.jsonl"]}}, "no such file"),
+        ({"a": {"kind": "parquet", "files": ["/no/such/file.parquet"]}}, "no such file"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(tmp_path, sources, message):
+    config = CorpusConfig.model_validate({"sources": sources})
+    with pytest.raises(UserError, match=message) as caught:
+        make(tmp_path / "out", config)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../up", "a b", "", "ü"])
+def test_names_of_sources_are_plain(name):
+    with pytest.raises(ValueError, match="source name"):
+        CorpusConfig.model_validate({"sources": {name: {"kind": "problems"}}})
