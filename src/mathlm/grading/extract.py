@@ -1,0 +1,216 @@
+"""The final answer in a text: a box, an announcement, a formula, or the last number.
+
+Not here: what the answer means (`parser`, `equality`). The same rules find the gold answer and
+the model's, so that either may be bare or stand in a solution. Every pattern runs in linear time
+on text of bounded length.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mathlm.grading.clean import GLUED
+from mathlm.grading.tokens import SHORT_UNITS, braced
+
+MAX_TEXT = 200_000
+"""Characters of a completion that are read, from its end."""
+_WINDOW = 4000
+"""Characters from the end in which an unannounced answer is looked for."""
+_BARE = 300
+"""A text up to this length may be an answer as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """An answer and the rule that found it; `answer` is None where there is none."""
+
+    answer: str | None
+    rule: str
+
+
+_NEXT_PROBLEM = re.compile(
+    r"<\|im_(?:start|end)\|>|<\|endoftext\|>|</s>|<\|eot_id\|>"
+    r"|\n\s*(?:Problem|Question|Q|Human|User|### Instruction)\s*:"
+)
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\s\S|\d)")
+_FINAL = re.compile(
+    r"(?:final\s+(?:answer|result)(?:\s+is)?\s*[:=]?|\banswer\s*(?:is|:|=)|\*\*answer\*\*\s*:?)"
+    r"[\s*]*(?:\bis\b)?\s*:?",
+    re.IGNORECASE,
+)
+_MARKS = re.compile(r"####\s*(.+)|(?:^|\n)\s*A\s*:\s*(.+)")
+_HOPE = re.compile(r"\.?\s*(?:I hope it is correct|I hope)", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[^.\s])\.(?=\s+[A-Z\\$(]|\s*$)|\n\s*\n|\n(?=[A-Z])")
+_FORMULA = re.compile(
+    r"\$\$(.+?)\$\$|(?<!\\)\$((?:[^$\\]|\\.)+?)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL
+)
+_NUMBER = re.compile(
+    r"(?<![\w^\\{.])[-−]?\s?(?:[$€£¥]\s?)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:[.,]\d+)?"
+    r"(?:[eE][+-]?\d+)?(?<=\d)(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%|\s(?:percent|pct)\b)?"
+)
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_QUIET = re.compile(
+    r"\\begin\{array\}\s*\{[^{}]*\}|\\(?:text|mbox|textbf|mathrm|operatorname|begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+"
+)
+_JOINED = re.compile(r"[,;&]|\b(?:and|or)\b")
+_LETTER = re.compile(r"(?:^|[\s(*])\(?([A-J])\)?(?=[\s).,:*]|$)")
+_LEADING_LETTER = re.compile(r"^\W{0,4}([A-J])\s*[).:]")
+_MATH_WORDS = frozenset(
+    """sin cos tan cot sec csc log ln sqrt pi arcsin arccos arctan exp and or inf infty frac le ge
+    percent pct degrees""".split()
+)
+
+
+def _boxes(text: str) -> list[tuple[int, int, str]]:
+    """Start, end and content of every box, nested ones left to the outer."""
+    found: list[tuple[int, int, str]] = []
+    for match in _BOX.finditer(text):
+        if found and match.start() < found[-1][1]:
+            continue
+        content, end = braced(text, match.end())
+        if end == match.end():  # \boxed 5
+            word = text[end:].split("$")[0].split()
+            content, end = (word[0] if word else ""), end + (len(word[0]) + 1 if word else 0)
+        found.append((match.start(), end, content))
+    return found
+
+
+def _joined(gap: str) -> bool:
+    """Whether two boxes belong together: little between them, and no sentence."""
+    if len(gap) > 60 or "\n\n" in gap.strip() or re.search(r"\.\s+[A-Z]", gap):
+        return False
+    plain = re.sub(r"\\text\s*|\\[A-Za-z]+|[\\${}()\[\]]", " ", gap)
+    words = re.findall(r"[A-Za-z]{2,}", plain)
+    return not words or (len(words) <= 4 and bool(_JOINED.search(plain)))
+
+
+def _last_boxes(text: str, found: list[tuple[int, int, str]]) -> tuple[int, str]:
+    """The place and content of the last box, with those that stand beside it in a list."""
+    group = [found[-1]]
+    for box in reversed(found[:-1]):
+        if not _joined(text[box[1] : group[0][0]]):
+            break
+        group.insert(0, box)
+    contents = list(dict.fromkeys(content.strip() for _, _, content in group))
+    return group[0][0], ", ".join(contents)
+
+
+def _prose(text: str) -> int:
+    """How many plain words the text holds outside of commands."""
+    words = _WORD.findall(_QUIET.sub(" ", text))
+    return sum(1 for word in words if not _is_mathematical(word))
+
+
+def _is_mathematical(word: str) -> bool:
+    return word.lower() in _MATH_WORDS or word.isupper() or word in SHORT_UNITS
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a text is an answer as it stands, with at most a unit's words after it."""
+    if len(text) > _BARE:
+        return False
+    whole = _FORMULA.fullmatch(text.strip())
+    words = _WORD.findall(_QUIET.sub(" ", text))
+    if whole and len(words) <= 3:
+        return True
+    loud = [word for word in words if word.lower() not in _MATH_WORDS and not word.isupper()]
+    if not loud:
+        return True
+    known = all(word in SHORT_UNITS for word in loud)
+    if len(loud) > 4 and not known:
+        return False
+    if not any(ch.isdigit() for ch in text):
+        return "$" not in text and "\\(" not in text and ":" not in text
+    after = text[: text.find(loud[0])] if not known else text
+    return (
+        any(ch.isdigit() for ch in after)
+        and not re.search(r"\d[^A-Za-z]*$", text.rstrip(" ."))
+        or (known and not _FORMULA.search(text))
+    )
+
+
+def _last_value(text: str) -> Extraction:
+    """The last formula or number of a text."""
+    window = text[-_WINDOW:]
+    best: tuple[int, str, str] | None = None
+    covered = 0
+    for match in _FORMULA.finditer(window):
+        content = next(group for group in match.groups() if group is not None)
+        if _prose(content) == 0 and any(ch.isalnum() for ch in content):
+            best, covered = (match.start(), content, "formula"), match.end()
+    rest = window[covered:]
+    numbers = [m for m in _NUMBER.finditer(rest) if m.group().strip()]
+    if numbers:
+        return Extraction(numbers[-1].group(), "last_number")
+    return Extraction(best[1], best[2]) if best else Extraction(None, "none")
+
+
+def _fragment(text: str, rule: str) -> Extraction:
+    """The answer in what follows an announcement."""
+    hope = _HOPE.search(text)
+    text = text[: hope.start()] if hope else text
+    text = text.strip().strip("*").strip()
+    end = _SENTENCE.search(text)
+    sentence = text[: end.start()] if end else text
+    sentence = sentence.strip().strip('"“”').strip()
+    if not sentence:
+        return Extraction(None, rule)
+    if _is_bare(sentence):
+        return Extraction(sentence, rule)
+    value = _last_value(sentence) if _prose(sentence) else Extraction(sentence, rule)
+    if value.answer is None and _prose(sentence) > 6:
+        return Extraction(None, rule)
+    return Extraction(value.answer or sentence, rule)
+
+
+def _announced(text: str) -> tuple[int, Extraction] | None:
+    """The last announcement of an answer, with its place."""
+    if "nswer" not in text and "NSWER" not in text and "result" not in text:
+        return None
+    last: tuple[int, Extraction] | None = None
+    for match in list(_FINAL.finditer(text))[-4:]:
+        found = _fragment(text[match.end() : match.end() + _WINDOW], "announced")
+        if found.answer is not None:
+            last = match.start(), found
+    return last
+
+
+def extract(text: str) -> Extraction:
+    """The final answer of a text; the later of a box and an announcement, else the last value."""
+    text = GLUED.sub(r" \1 ", text[-MAX_TEXT:])
+    if len(text) <= 40 and "\\" not in text and "$" not in text and _is_bare(text):
+        stripped = text.strip()
+        return Extraction(stripped or None, "bare" if stripped else "none")
+    cut = _NEXT_PROBLEM.search(text)
+    if cut and text[: cut.start()].strip():
+        text = text[: cut.start()]
+    boxes = _boxes(text) if "boxed" in text or "fbox" in text else []
+    announced = _announced(text)
+    if boxes:
+        place, content = _last_boxes(text, boxes)
+        if announced is None or announced[0] <= place or "boxed" in text[announced[0] :]:
+            return Extraction(content.strip() or None, "boxed")
+    if announced is not None:
+        return announced[1]
+    marks = list(_MARKS.finditer(text))
+    if marks:
+        return _fragment(marks[-1][1] or marks[-1][2], "marked")
+    stripped = text.strip()
+    if stripped and _is_bare(stripped):
+        return Extraction(stripped, "bare")
+    return _last_value(text)
+
+
+def extract_choice(text: str) -> Extraction:
+    """The letter of a multiple-choice answer, A to J."""
+    found = extract(text)
+    for candidate in (found.answer or "", text[-_WINDOW:]):
+        stripped = re.sub(r"\\text|\\mathrm|\\textbf|[{}$]", "", candidate).strip()
+        leading = _LEADING_LETTER.match(stripped)
+        if leading:
+            return Extraction(leading[1], found.rule)
+        letters = _LETTER.findall(stripped)
+        if letters:
+            return Extraction(letters[-1], found.rule if candidate == found.answer else "letter")
+    return found

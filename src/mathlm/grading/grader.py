@@ -1,0 +1,207 @@
+"""An answer against a gold answer: extraction, the fast exact path, then SymPy in a worker.
+
+Not here: other graders' rules (`policies`) and whole runs (`stage`). Nothing is ever evaluated as
+code; what the grammar cannot read goes to killable workers, so that no answer can hang or crash
+the caller. Safe from any thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from mathlm.core.records import Status
+from mathlm.grading.clean import clean
+from mathlm.grading.equality import decide, words_of
+from mathlm.grading.extract import Extraction, extract, extract_choice
+from mathlm.grading.parser import parse
+from mathlm.grading.terms import Apply, Number, Term, Text, TooLarge, Unreadable, show
+
+_CHOICE = re.compile(r"\s*\(?([A-J])\)?\.?\s*")
+_INTEGER = re.compile(r"[-+]?\d{1,300}")
+_PLAIN_NUMBER = re.compile(r"([-+]?)\$?(\d{1,3}(?:,\d{3})+|\d{1,300})(?:\.(\d{0,300}))?%?\.?")
+_SPACED_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?: \d{3})+(?:\.\d+)?")
+_DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)")
+_COMMAS = re.compile(r"\d,\d")
+_SYMBOLIC = re.compile(r"\\(?:int|sum|prod|lim|det|iint|oint|partial|begin|operatorname|over)(?![a-zA-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the rules say of a pair: a status, the rule, both normal forms, and the reason."""
+
+    status: Status
+    rule: str
+    normal_gold: str | None = None
+    normal_answer: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An answer as read: its cleaned text and the terms that it may mean, the likeliest first."""
+
+    text: str
+    terms: tuple[Term, ...]
+    problem: str = ""
+    large: bool = False
+
+    @property
+    def normal(self) -> str:
+        """The normal form."""
+        return show(self.terms[0]) if self.terms else self.text
+
+
+def _alternatives(text: str) -> Iterator[Term]:
+    """Second readings: a decimal comma, thousands apart by spaces, commas that part a list."""
+    comma = _DECIMAL_COMMA.fullmatch(text)
+    if comma:
+        whole = f"{comma[1]}.{comma[2]}"
+        yield Number(Fraction(whole), len(comma[2]), len(comma[1] + comma[2]))
+    if _SPACED_THOUSANDS.fullmatch(text):
+        yield Number(Fraction(text.replace(" ", "")))
+    if _COMMAS.search(text):
+        yield parse(text, thousands=False)
+
+
+@lru_cache(maxsize=65_536)
+def read(answer: str) -> Reading:
+    """An extracted answer as a reading; never raises."""
+    try:
+        text = clean(answer)
+        if not text:
+            return Reading("", (), "empty")
+        terms: list[Term] = []
+        problem = ""
+        try:
+            terms.append(parse(text))
+        except Unreadable as error:
+            problem = str(error)
+        for number, term in enumerate(_try_alternatives(text)):
+            if term not in terms and number < 3:
+                terms.append(term)
+        if not terms and _is_words(text):
+            terms.append(Text(text))
+        return Reading(text, tuple(terms), problem)
+    except (TooLarge, RecursionError) as error:
+        return Reading(answer[:200], (), f"too large: {error}", True)
+
+
+def _try_alternatives(text: str) -> list[Term]:
+    try:
+        return list(_alternatives(text))
+    except Unreadable:
+        return []
+
+
+def _is_words(text: str) -> bool:
+    return "\\" not in text and len(text) <= 200 and not any(c.isdigit() for c in text)
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\\(?:text|mbox|textbf|mathrm)\s*\{([^{}]*)\}", r"\1", text).replace(" ", "")
+
+
+def _number(text: str) -> Fraction | None:
+    match = _PLAIN_NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    digits = match[2].replace(",", "")
+    value = Fraction(digits) if not match[3] else Fraction(f"{digits}.{match[3]}")
+    return -value if match[1] == "-" else value
+
+
+def _fast(gold: str, answer: str) -> Judgement | None:
+    """Equal strings and plain numbers, without reading them as terms."""
+    if gold == answer:
+        return Judgement("correct", "exact", gold, answer)
+    first = _number(gold)
+    if first is None or gold.endswith("%"):
+        return None
+    second = _number(answer)
+    if second is None or answer.endswith("%") or (first != second and "." in gold + answer):
+        return None
+    status: Status = "correct" if first == second else "incorrect"
+    return Judgement(status, "number", str(first), str(second))
+
+
+def judge(gold: str, answer: str) -> Judgement | None:
+    """The verdict of the fast path on two extracted answers; None where SymPy must look."""
+    quick = _fast(gold.strip(), answer.strip())
+    if quick is not None:
+        return quick
+    first, second = read(gold), read(answer)
+    forms = first.normal, second.normal
+    if first.text == second.text or _squeezed(first.text) == _squeezed(second.text):
+        return Judgement("correct", "exact", *forms)
+    if first.large or second.large:
+        return Judgement("error", "limit", *forms, (second if second.large else first).problem)
+    if not first.terms or not second.terms:
+        return _unread(first, second)
+    if _is_membership(first.terms[0]) and _is_inequality(second.terms[0]):
+        return Judgement("incorrect", "form", *forms, "the gold answer is in interval notation")
+    unknown = ""
+    rule = ""
+    for a in first.terms:
+        for b in second.terms:
+            same, found = decide(a, b)
+            if same:
+                return Judgement("correct", found, *forms)
+            rule = rule or found
+            if same is None:
+                unknown = found
+    if unknown and _worth(first, second):
+        return None
+    if unknown:
+        return Judgement("error", "undecided", *forms, f"cannot tell by {unknown}")
+    return Judgement("incorrect", rule, *forms)
+
+
+def _is_membership(term: Term) -> bool:
+    return isinstance(term, Apply) and term.op == "rel in"
+
+
+def _is_inequality(term: Term) -> bool:
+    return isinstance(term, Apply) and term.op.startswith(("rel <", "rel >"))
+
+
+def _worth(first: Reading, second: Reading) -> bool:
+    return "^" not in first.text + second.text or len(first.text + second.text) < 400
+
+
+def _unread(first: Reading, second: Reading) -> Judgement | None:
+    """One of the answers is not in the grammar: words are compared, formulas go to SymPy."""
+    if not second.text:
+        return Judgement("no_answer", "none", first.normal, None, "empty answer")
+    if words_of(first.text) == words_of(second.text) and words_of(first.text):
+        same = _squeezed(first.text).lower() == _squeezed(second.text).lower()
+        if same:
+            return Judgement("correct", "text", first.normal, second.normal)
+    unread = first if not first.terms else second
+    if _SYMBOLIC.search(unread.text) and "\\" in unread.text:
+        return None
+    return Judgement("incorrect", "unread", first.normal, second.normal, unread.problem)
+
+
+@lru_cache(maxsize=65_536)
+def find(text: str, choice: bool = False) -> Extraction:
+    """The extracted answer of a text."""
+    return extract_choice(text) if choice else extract(text)
+
+
+def is_choice(gold: str) -> bool:
+    """Whether a gold answer is the letter of a choice."""
+    return _CHOICE.fullmatch(gold) is not None
+
+
+def pairs(items: Iterable[tuple[str, str]]) -> Sequence[tuple[Extraction, Extraction]]:
+    """Extractions of (gold, answer) texts."""
+    found = []
+    for gold, answer in items:
+        gold_found = find(gold)
+        choice = gold_found.answer is not None and is_choice(gold_found.answer)
+        found.append((gold_found, find(answer, choice)))
+    return found

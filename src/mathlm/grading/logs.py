@@ -1,0 +1,167 @@
+"""Sample logs of other harnesses as (id, gold, answer, task): lm-eval, lighteval, Inspect.
+
+Not here: grading them. What a log's rows hold was read from the harnesses' own writers
+(lm-evaluation-harness `samples_*.jsonl`, lighteval details as JSON lines or Parquet, Inspect's
+`.json` and `.eval` logs). A row without gold or answer is the user's mistake, named by its place.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mathlm.core.errors import UserError
+from mathlm.core.storage import read_lines
+
+MAX_MEMBER_BYTES = 64 << 20
+"""Largest file inside an `.eval` archive that is read."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One answer to grade."""
+
+    id: str
+    gold: str
+    answer: str
+    task: str | None = None
+
+
+def _rows(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """JSON objects of a JSONL file with their place."""
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise UserError(f"{path}, line {number + 1}: no JSON") from None
+        if not isinstance(row, dict):
+            raise UserError(f"{path}, line {number + 1}: no JSON object")
+        yield f"{path}, line {number + 1}", row
+
+
+def _text(value: Any, place: str, name: str) -> str:
+    """A gold or answer as text; numbers are taken as written."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    raise UserError(f"{place}: no {name}")
+
+
+def _own(path: str) -> Iterator[Item]:
+    """Our own lines: `{id?, gold, answer | completion, task?}`."""
+    for number, (place, row) in enumerate(_rows(path)):
+        answer = row.get("answer", row.get("completion"))
+        task = row.get("task")
+        yield Item(
+            str(row.get("id", number)),
+            _text(row.get("gold"), place, "gold"),
+            _text(answer, place, "answer or completion"),
+            task if isinstance(task, str) else None,
+        )
+
+
+def _flat(value: Any) -> list[str]:
+    """Strings of nested lists, in order."""
+    if isinstance(value, str):
+        return [value]
+    return [text for part in value for text in _flat(part)] if isinstance(value, list) else []
+
+
+def _lm_eval(path: str) -> Iterator[Item]:
+    """`samples_TASK_….jsonl`: `target` is the gold, `resps` the raw generations."""
+    task = Path(path).name.removeprefix("samples_").rpartition("_")[0] or None
+    for place, row in _rows(path):
+        answers = _flat(row.get("resps", row.get("filtered_resps", [])))
+        if not answers:
+            raise UserError(f"{place}: no resps")
+        name = str(row.get("doc_id", place))
+        for index, answer in enumerate(answers):
+            suffix = f"#{index}" if len(answers) > 1 else ""
+            yield Item(name + suffix, _text(row.get("target"), place, "target"), answer, task)
+
+
+def _lighteval_rows(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if not path.endswith(".parquet"):
+        yield from _rows(path)
+        return
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise UserError("Parquet details need pyarrow: pip install 'mathlm[corpus]'") from None
+    for number, row in enumerate(parquet.read_table(path).to_pylist()):
+        yield f"{path}, row {number}", row
+
+
+def _lighteval(path: str) -> Iterator[Item]:
+    """Details: `doc.choices[gold_index]` and `model_response.text`, or the older flat columns."""
+    for number, (place, row) in enumerate(_lighteval_rows(path)):
+        doc = row.get("doc") or row.get("__doc__") or row
+        response = row.get("model_response") or row.get("__model_response__") or {}
+        answers = _flat(response.get("text") or row.get("predictions") or [])
+        golds = _golds(doc, row)
+        if not golds or not answers:
+            raise UserError(f"{place}: no gold choice or no response text")
+        for index, answer in enumerate(answers):
+            suffix = f"#{index}" if len(answers) > 1 else ""
+            yield Item(f"{doc.get('id') or number}{suffix}", golds[0], answer, doc.get("task_name"))
+
+
+def _golds(doc: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
+    choices, index = doc.get("choices"), doc.get("gold_index")
+    if isinstance(choices, list) and index is not None:
+        indices = index if isinstance(index, list) else [index]
+        return [str(choices[i]) for i in indices if isinstance(i, int) and i < len(choices)]
+    return _flat(row.get("gold", []))
+
+
+def _inspect_samples(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            members = sorted(
+                (m for m in archive.infolist() if m.filename.startswith("samples/")),
+                key=lambda m: m.filename,
+            )
+            for member in members:
+                if member.file_size > MAX_MEMBER_BYTES:
+                    raise UserError(f"{path}: {member.filename} is over 64 MiB")
+                yield f"{path}, {member.filename}", json.loads(archive.read(member))
+        return
+    try:
+        log = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+    for number, sample in enumerate(log.get("samples") or [] if isinstance(log, dict) else []):
+        yield f"{path}, sample {number}", sample
+
+
+def _inspect(path: str) -> Iterator[Item]:
+    """Inspect: `target` (the first of several) and `output.completion`, or its first choice."""
+    for place, sample in _inspect_samples(path):
+        target = sample.get("target")
+        gold = target[0] if isinstance(target, list) and target else target
+        output = sample.get("output") or {}
+        answer = output.get("completion")
+        if answer is None:
+            choices = output.get("choices") or [{}]
+            content = choices[0].get("message", {}).get("content", "")
+            answer = content if isinstance(content, str) else "".join(
+                part.get("text", "") for part in content if isinstance(part, dict)
+            )  # fmt: skip
+        epoch = sample.get("epoch", 1)
+        name = str(sample.get("id", place)) + (f"#{epoch}" if epoch != 1 else "")
+        yield Item(name, _text(gold, place, "target"), _text(answer, place, "completion"))
+
+
+FORMATS: dict[str, Callable[[str], Iterator[Item]]] = {
+    "mathlm": _own,
+    "lm-eval": _lm_eval,
+    "lighteval": _lighteval,
+    "inspect": _inspect,
+}

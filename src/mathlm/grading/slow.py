@@ -1,0 +1,81 @@
+"""The one pool of SymPy workers of this process, made when the first answer needs it.
+
+Not here: what the workers compute (`symbolic`). Safe from any thread; closed at exit. A pair that
+takes too long, too much memory, or breaks the parser is a judgement of its own and costs nothing
+but its time limit. Judgements are cached.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Sequence
+
+from mathlm.core.processes import Outcome, Pool
+from mathlm.grading.clean import unify
+from mathlm.grading.grader import Judgement, read
+from mathlm.grading.terms import TooLarge
+
+TIMEOUT_S = 3.0
+MEMORY_MIB = 1024
+_MAX_CACHE = 65_536
+_lock = threading.Lock()
+_pools: dict[int, Pool] = {}
+_cache: dict[tuple[str, str], Judgement] = {}
+
+Pair = tuple[str, str]
+
+
+def _pool(workers: int) -> Pool:
+    with _lock:
+        if workers not in _pools:
+            if not _pools:
+                atexit.register(close)
+            _pools[workers] = Pool(
+                "mathlm.grading.symbolic:compare",
+                workers=workers,
+                timeout_s=TIMEOUT_S,
+                memory_mib=MEMORY_MIB,
+            )
+        return _pools[workers]
+
+
+def close() -> None:
+    """End the workers; the next pair starts new ones."""
+    with _lock:
+        pools = list(_pools.values())
+        _pools.clear()
+    for pool in pools:
+        pool.close()
+
+
+def _judgement(pair: Pair, outcome: Outcome) -> Judgement:
+    forms = read(pair[0]).normal, read(pair[1]).normal
+    if outcome.status == "done" and outcome.value is not None:
+        return Judgement("correct" if outcome.value else "incorrect", "symbolic", *forms)
+    if outcome.status == "timeout":
+        return Judgement("timeout", "symbolic", *forms, outcome.detail)
+    if outcome.status in ("memory", "crashed"):
+        return Judgement("error", "symbolic", *forms, f"{outcome.status}: {outcome.detail}")
+    last = outcome.detail.strip().splitlines()[-1] if outcome.detail.strip() else "unreadable"
+    return Judgement("incorrect", "unread", *forms, last[:200])
+
+
+def _latex(text: str) -> str:
+    try:
+        return unify(text).replace("$", " ").strip()
+    except TooLarge:
+        return ""
+
+
+def compare_all(pairs: Sequence[Pair], workers: int = 1) -> list[Judgement]:
+    """Judgements of extracted (gold, answer) pairs, in their order."""
+    wanted = [pair for pair in dict.fromkeys(pairs) if pair not in _cache]
+    if wanted:
+        pool = _pool(max(1, workers))
+        items = [(_latex(gold), _latex(answer)) for gold, answer in wanted]
+        for pair, outcome in zip(wanted, pool.map(items), strict=True):
+            if len(_cache) > _MAX_CACHE:
+                _cache.clear()
+            _cache[pair] = _judgement(pair, outcome)
+    return [_cache[pair] for pair in pairs]
