@@ -1,0 +1,272 @@
+"""Verdicts and bits to figures with intervals, and to paired comparisons with the baseline.
+
+The estimators are `mathlm.stats`'; here is which of them a figure gets. Accuracy: the share of
+right samples, clustered by problem (Wilson's interval where there is one sample). maj@k: the
+exact expectation over all subsets (`stats.maj_at_k`). Everything but "correct" counts as wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mathlm.core.errors import UserError
+from mathlm.reporting.inputs import Evaluation, Inputs, Mark, Perplexity
+from mathlm.stats import (
+    Comparison,
+    Interval,
+    bootstrap,
+    compare,
+    maj_at_k,
+    paired_permutation,
+    votes_of,
+    wilson,
+)
+
+Row = dict[str, Any]
+PerProblem = dict[str, float]
+"""A figure for each problem."""
+
+
+class Scored(NamedTuple):
+    """One task under one metric and model, problem by problem."""
+
+    model: str
+    task: str
+    """The task's name, `NAME+python` for programs."""
+    metric: str
+    values: PerProblem
+    base_task: str
+    """The task's name in the problems."""
+
+
+def is_right(mark: Mark) -> bool:
+    """Whether a sample counts."""
+    return mark.status == "correct"
+
+
+def _accuracy(marks: Sequence[Mark]) -> float:
+    return sum(map(is_right, marks)) / len(marks)
+
+
+def majority_curve(marks: Sequence[Mark]) -> list[float]:
+    """The expected score of a vote over 1, 2, … samples of one problem."""
+    votes = votes_of([m.equivalence_class for m in marks], [is_right(m) for m in marks])
+    return [float(value) for value in maj_at_k(votes)]
+
+
+def _majority(marks: Sequence[Mark]) -> float:
+    return majority_curve(marks)[-1]
+
+
+def samples_of(evaluation: Evaluation, solver: str) -> int:
+    """Samples a problem that a solver drew: by its settings, else by its verdicts."""
+    stated = evaluation.solvers.get(solver, {}).get("samples")
+    if stated is not None:
+        return int(stated)
+    counts = [len(m) for task in evaluation.marks[solver].values() for m in task.values()]
+    return max(counts, default=1)
+
+
+def scored(evaluation: Evaluation) -> Iterator[Scored]:
+    """Every task and metric of one evaluation.
+
+    Of each kind of solver the first one with a single sample gives the accuracy (else the mean
+    over the samples of the first that votes) and the first with several gives maj@k; any further
+    solver's tasks carry its name in brackets.
+    """
+    taken: set[tuple[str, str]] = set()
+    order = [name for name in evaluation.solvers if name in evaluation.marks]
+    order += [name for name in evaluation.marks if name not in evaluation.solvers]
+    for single in (True, False):
+        for solver in order:
+            number = samples_of(evaluation, solver)
+            if (number == 1) != single:
+                continue
+            figures: list[tuple[str, Callable[[Sequence[Mark]], float]]] = []
+            if not (number > 1 and (evaluation.kind(solver), "accuracy") in taken):
+                figures.append(("accuracy", _accuracy))
+            if number > 1:
+                figures.append((f"maj@{number}", _majority))
+            yield from _of_solver(evaluation, solver, figures, taken)
+
+
+def _of_solver(
+    evaluation: Evaluation,
+    solver: str,
+    figures: Sequence[tuple[str, Callable[[Sequence[Mark]], float]]],
+    taken: set[tuple[str, str]],
+) -> Iterator[Scored]:
+    kind = evaluation.kind(solver)
+    for metric, figure in figures:
+        suffix = "+python" if kind == "program" else ""
+        if (kind, metric) in taken:
+            suffix += f" [{solver}]"
+        taken.add((kind, metric))
+        for task, problems in evaluation.marks[solver].items():
+            values = {problem: figure(marks) for problem, marks in problems.items()}
+            yield Scored(evaluation.model, task + suffix, metric, values, task)
+
+
+def interval_of(values: Sequence[float], confidence: float) -> Interval:
+    """The mean over problems: Wilson's interval for right/wrong, else a bootstrap of problems."""
+    if set(values) <= {0.0, 1.0}:
+        return wilson(int(sum(values)), len(values), confidence)
+    return bootstrap(values, confidence=confidence)
+
+
+def _row(head: Row, interval: Interval) -> Row:
+    return {
+        **head,
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "n": interval.n,
+    }
+
+
+def results(inputs: Inputs, found: Sequence[Scored], confidence: float) -> list[Row]:
+    """All figures: {model, task, metric, value, low, high, n}, bits per byte first."""
+    rows = [
+        {key: row[key] for key in ("model", "task", "metric", "value", "low", "high", "n")}
+        for perplexity in inputs.perplexities
+        for row in perplexity.rows
+    ]
+    for item in found:
+        head = {"model": item.model, "task": item.task, "metric": item.metric}
+        rows.append(_row(head, interval_of(list(item.values.values()), confidence)))
+    return rows
+
+
+def by_subject(inputs: Inputs, found: Sequence[Scored], confidence: float) -> list[Row]:
+    """The figures again for each subject (family) of each task's problems."""
+    subjects = {
+        key: problem.subject
+        for evaluation in inputs.evaluations
+        for key, problem in evaluation.problems.items()
+    }
+    rows = []
+    for item in found:
+        groups: dict[str, list[float]] = {}
+        for problem, value in item.values.items():
+            if subject := subjects.get((item.base_task, problem)):
+                groups.setdefault(subject, []).append(value)
+        for subject in sorted(groups):
+            head = {
+                "model": item.model,
+                "task": item.task,
+                "subject": subject,
+                "metric": item.metric,
+            }
+            rows.append(_row(head, interval_of(groups[subject], confidence)))
+    return rows
+
+
+def baseline_of(models: Sequence[str], wanted: str | None) -> str | None:
+    """The model that the others are compared with."""
+    if wanted is not None and wanted not in models:
+        raise UserError(f"baseline '{wanted}' is no model of this report: {', '.join(models)}")
+    return wanted or (models[0] if models else None)
+
+
+def comparisons(
+    inputs: Inputs, found: Sequence[Scored], *, baseline: str | None, confidence: float
+) -> list[Row]:
+    """Each model against the baseline on what both did: the second minus the first, paired."""
+    others = [model for model in inputs.models if model != baseline]
+    rows = []
+    for other in others:
+        for task, first, second in _perplexity_pairs(inputs.perplexities, baseline, other):
+            comparison = _compare_bits(first, second, confidence)
+            rows.append(_comparison(task, "bits_per_byte", (baseline, other), comparison))
+        known = {(item.task, item.metric): item.values for item in found if item.model == baseline}
+        for item in found:
+            first_values = known.get((item.task, item.metric))
+            if item.model != other or first_values is None:
+                continue
+            both = [problem for problem in first_values if problem in item.values]
+            if not both:
+                continue
+            result = compare(
+                [first_values[problem] for problem in both],
+                [item.values[problem] for problem in both],
+                confidence=confidence,
+            )
+            rows.append(_comparison(item.task, item.metric, (baseline, other), result))
+    return rows
+
+
+def _comparison(
+    task: str, metric: str, models: tuple[str | None, str], comparison: Comparison
+) -> Row:
+    return {
+        "task": task,
+        "metric": metric,
+        "a": models[0],
+        "b": models[1],
+        "difference": comparison.difference,
+        "low": comparison.low,
+        "high": comparison.high,
+        "p_value": comparison.p_value,
+        "test": comparison.test,
+        "n": comparison.n,
+    }
+
+
+Documents = Mapping[int, Any]
+
+
+def _perplexity_pairs(
+    perplexities: Sequence[Perplexity], first: str | None, second: str
+) -> Iterator[tuple[str, Documents, Documents]]:
+    by_model = {perplexity.model: perplexity.documents for perplexity in perplexities}
+    if first not in by_model or second not in by_model:
+        return
+    for task in by_model[first]:
+        if task in by_model[second]:
+            yield task, by_model[first][task], by_model[second][task]
+
+
+def _compare_bits(first: Documents, second: Documents, confidence: float) -> Comparison:
+    """Bits per byte on the documents that both models read; they must be the same documents."""
+    both = [index for index in first if index in second and first[index].bytes > 0]
+    if any(first[index].bytes != second[index].bytes for index in both):
+        raise UserError(
+            "the perplexity stages read different documents: give them one tokens stage"
+        )
+    return paired_permutation(
+        [first[index].bits for index in both],
+        [second[index].bits for index in both],
+        weights=[first[index].bytes for index in both],
+        confidence=confidence,
+    )
+
+
+def statuses(inputs: Inputs) -> list[Row]:
+    """How many samples of each task ended how: {model, task, solver, n, correct, …}."""
+    rows = []
+    names = ("correct", "incorrect", "no_answer", "timeout", "error")
+    for evaluation in inputs.evaluations:
+        for solver, tasks in evaluation.marks.items():
+            for task, problems in tasks.items():
+                marks = [mark for found in problems.values() for mark in found]
+                counts = {name: sum(mark.status == name for mark in marks) for name in names}
+                head = {"model": evaluation.model, "task": task, "solver": solver}
+                rows.append({**head, "n": len(marks), **counts})
+    return rows
+
+
+def majority_curves(inputs: Inputs) -> list[Row]:
+    """The mean majority score over 1 … k samples: {model, task, solver, values}."""
+    rows = []
+    for evaluation in inputs.evaluations:
+        for solver, tasks in evaluation.marks.items():
+            if samples_of(evaluation, solver) == 1:
+                continue
+            for task, problems in tasks.items():
+                curves = [majority_curve(marks) for marks in problems.values()]
+                shortest = min(map(len, curves))
+                values = [sum(curve[k] for curve in curves) / len(curves) for k in range(shortest)]
+                head = {"model": evaluation.model, "task": task, "solver": solver}
+                rows.append({**head, "values": values})
+    return rows

@@ -1,0 +1,56 @@
+"""The figures printed at the end of a run, from `report.json` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mathlm.reporting import words
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def summary(report: Mapping[str, Any]) -> Table:
+    """A table for the terminal: each task and metric, before, after, difference, p, meaning."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    models = report["models"]
+    pairs = {(row["b"], row["task"], row["metric"]): row for row in report["comparisons"]}
+    found = {(row["model"], row["task"], row["metric"]): row for row in report["results"]}
+    table = Table(title=Text(report["title"]), box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("task")
+    table.add_column("metric")
+    for model in models:
+        table.add_column(Text(model), justify="right")
+    if len(models) > 1:
+        table.add_column("difference", justify="right")
+        table.add_column("p", justify="right")
+        table.add_column("in words")
+    for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in report["results"]):
+        cells = [Text(task), Text(words.metric_name(metric))]
+        cells += [Text(_value(found.get((model, task, metric)))) for model in models]
+        if len(models) > 1:
+            cells += _compared(pairs.get((models[-1], task, metric)))
+        table.add_row(*cells)
+    return table
+
+
+def _value(row: Mapping[str, Any] | None) -> str:
+    return "–" if row is None else words.figure(row["value"], row["metric"])
+
+
+def _compared(pair: Mapping[str, Any] | None) -> list[Any]:
+    from rich.text import Text
+
+    if pair is None:
+        return [Text("–"), Text("–"), Text("not compared")]
+    style = {"better": "green", "worse": "red", "unclear": ""}[words.outcome(pair)]
+    shown = words.difference(pair["difference"], pair["metric"])
+    return [
+        Text(shown, style),
+        Text(words.p_value(pair["p_value"])),
+        Text(words.meaning(pair), style),
+    ]
