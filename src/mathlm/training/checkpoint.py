@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,23 +39,28 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
+def _tensors(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
     return {
         "model": get_model_state_dict(model),
-        "optimizer": get_optimizer_state_dict(model, optimizer),
+        "optimizer": get_optimizer_state_dict(model, optimizers),
     }
 
 
 def committed(root: Path) -> list[Path]:
     """Whole checkpoints below `root`, oldest first."""
-    found = (path for path in root.glob("step-*") if read_manifest(path) is not None)
-    return sorted(path for path in found if path.name.removeprefix("step-").isdigit())
+    found = (path for path in root.glob("step-*") if path.name.removeprefix("step-").isdigit())
+    return sorted((path for path in found if read_manifest(path) is not None), key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was saved, by its name."""
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def save_checkpoint(
     root: Path,
     model: nn.Module,
-    optimizer: Optimizer,
+    optimizers: Sequence[Optimizer],
     *,
     state: Mapping[str, Any],
     world: World,
@@ -73,15 +78,26 @@ def save_checkpoint(
         world.wait()
         stack.enter_context(_quiet())
         dcp.save(
-            _tensors(model, optimizer),
+            _tensors(model, optimizers),
             checkpoint_id=str(target.with_name(target.name + ".part")),
             no_dist=world.size == 1,
         )
         world.wait()
     if world.first:
-        for old in committed(root)[:-keep]:
-            shutil.rmtree(old)
+        sweep_checkpoints(root, upto=int(state["step"]), keep=keep)
     world.wait()
+
+
+def sweep_checkpoints(root: Path, *, upto: int, keep: int) -> None:
+    """Leave the newest `keep` of the checkpoints up to a step; nothing else stays below `root`.
+
+    Later ones are damaged where a run continues from an earlier one; others were half written or
+    half removed by killed runs.
+    """
+    kept = [path for path in committed(root) if step_of(path) <= upto][-keep:]
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        if path not in kept:
+            shutil.rmtree(path)
 
 
 def newest_checkpoint(root: Path) -> Path | None:
@@ -95,11 +111,11 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def load_checkpoint(
-    checkpoint: Path, model: nn.Module, optimizer: Optimizer, *, world: World
+    checkpoint: Path, model: nn.Module, optimizers: Sequence[Optimizer], *, world: World
 ) -> None:
     """Fill the model and the optimizer in place, each process with its shards."""
     with _quiet():
-        tensors = _tensors(model, optimizer)
+        tensors = _tensors(model, optimizers)
         dcp.load(tensors, checkpoint_id=str(checkpoint), no_dist=world.size == 1)
         set_model_state_dict(model, tensors["model"])
-        set_optimizer_state_dict(model, optimizer, optim_state_dict=tensors["optimizer"])
+        set_optimizer_state_dict(model, optimizers, optim_state_dict=tensors["optimizer"])

@@ -35,6 +35,8 @@ class TrainConfig(StageConfig):
     """Most tokens that one device takes through the model at once (Llemma 7B: 16 384)."""
     steps: int = Field(ge=1)
     """Optimizer steps (Llemma 7B: 42 000 of a planned 48 000)."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """Llemma used AdamW; `muon` takes the matrices between the embeddings, AdamW the rest."""
     learning_rate: float = Field(1e-3, gt=0)
     """Peak learning rate (Llemma: 1e-4 for 7B, 5e-5 for 34B)."""
     warmup_steps: int = Field(20, ge=0)
@@ -63,7 +65,7 @@ class TrainConfig(StageConfig):
     """Whether torch.compile is used; auto: on CUDA, and on a CPU for very long runs."""
     activation_checkpointing: Literal["none", "selective", "full"] = "none"
     """Which activations are computed again in the backward pass, to save memory (Llemma: full)."""
-    deterministic: bool = True
+    deterministic: bool = False
     """Whether a CUDA run must give the same bits each time (slower); a CPU run always does."""
     checkpoint_every: int = neutral(100, ge=1)
     """Steps between checkpoints (Llemma: 500)."""
@@ -101,8 +103,6 @@ def expect(config: TrainConfig) -> str:
     what = f"{config.steps} steps x {config.batch_tokens} tokens = {tokens / 1e6:.2f} M tokens"
     if config.base is not None:
         return f"{what} from {config.base}"
-    return (
-        f"{what} of a model with {config.model.layers} layers x {config.model.hidden}"
-        if (config.model)
-        else f"{what} from a checkpoint"
-    )
+    if config.model is not None:
+        return f"{what} of a new model, {config.model.layers} layers x {config.model.hidden}"
+    return f"{what} from a checkpoint"

@@ -40,7 +40,7 @@ class Run:
 
     config: TrainConfig
     model: Any
-    optimizer: Optimizer
+    optimizers: tuple[Optimizer, ...]
     batches: TokenBatches
     objective: Objective
     world: World
@@ -92,7 +92,7 @@ def _precision(run: Run) -> contextlib.AbstractContextManager[Any]:
 def train_step(run: Run, step: int) -> Outcome:
     """One optimizer step on the batch of `step`, counted from 1."""
     _seed_step(run, step)
-    set_learning_rate(run.optimizer, learning_rate(run.config, step))
+    set_learning_rate(run.optimizers, learning_rate(run.config, step))
     # backward needs a divisor before the total weight is known: the number of tokens, corrected
     # below. Sharded gradients come out averaged over processes, so their number is taken back.
     nominal = run.config.batch_tokens / run.world.size
@@ -105,8 +105,9 @@ def train_step(run: Run, step: int) -> Outcome:
     loss, weight = run.world.sum(totals)
     scale = run.config.batch_tokens / weight
     norm = scale_and_clip(run.model.parameters(), scale, run.config.clip)
-    run.optimizer.step()
-    run.optimizer.zero_grad(set_to_none=True)
+    for optimizer in run.optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
     return Outcome(step, loss / weight, norm)
 
 
@@ -162,7 +163,7 @@ def _checkpoint(run: Run, records: Records, step: int) -> None:
     save_checkpoint(
         run.directory / "checkpoints",
         run.model,
-        run.optimizer,
+        run.optimizers,
         state=state,
         world=run.world,
         keep=run.config.keep_checkpoints,

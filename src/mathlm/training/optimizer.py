@@ -1,23 +1,55 @@
-"""AdamW with Llemma's weight-decay groups, and the clipping of gradients without waiting for them.
+"""AdamW with Llemma's weight-decay groups, Muon, and the clipping of gradients without waiting.
 
-Not a schedule (`schedule`). Weight decay holds for matrices, embeddings included, and not for
-norms and biases: `get_params_for_weight_decay_optimization` in EleutherAI/gpt-neox
-(`megatron/model/utils.py`).
+Not a schedule (`schedule`). Muon (Jordan et al. 2024; updates scaled to AdamW's size as in
+arXiv 2502.16982) takes the matrices between the embeddings, AdamW the rest. Weight decay holds for
+matrices, embeddings included, and not for norms and biases:
+`get_params_for_weight_decay_optimization` in EleutherAI/gpt-neox (`megatron/model/utils.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from mathlm.training.config import TrainConfig
 
+_MUON_MOMENTUM = 0.95
 
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """Fresh AdamW over the model's trainable parameters; fused where the device has the kernel."""
-    parameters = [weight for weight in model.parameters() if weight.requires_grad]
+
+def make_optimizers(model: nn.Module, config: TrainConfig) -> tuple[Optimizer, ...]:
+    """Fresh optimizers over the model's trainable parameters, each parameter in one of them."""
+    if config.optimizer == "adamw":
+        return (_adamw(model.parameters(), config),)
+    embeddings = {id(module.weight) for module in _embeddings(model)}
+    hidden = [
+        weight
+        for weight in model.parameters()
+        if weight.requires_grad and weight.ndim == 2 and id(weight) not in embeddings
+    ]
+    chosen = {id(weight) for weight in hidden}
+    muon = torch.optim.Muon(
+        hidden,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        momentum=_MUON_MOMENTUM,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    rest = (weight for weight in model.parameters() if id(weight) not in chosen)
+    return (muon, _adamw(rest, config))
+
+
+def _embeddings(model: nn.Module) -> list[nn.Module]:
+    """Input and output embeddings: rows are tokens there, not directions of a linear map."""
+    found = [model.get_input_embeddings(), model.get_output_embeddings()]
+    return [module for module in found if module is not None]
+
+
+def _adamw(weights: Iterable[Tensor], config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW; fused where the device has the kernel."""
+    parameters = [weight for weight in weights if weight.requires_grad]
     groups = [
         {"params": [w for w in parameters if w.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [w for w in parameters if w.ndim < 2], "weight_decay": 0.0},
@@ -31,10 +63,11 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     )
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizers: Sequence[Optimizer], rate: float) -> None:
     """Set the rate of all groups."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
 
 
 def _local(gradient: Tensor) -> Tensor:

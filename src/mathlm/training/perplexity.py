@@ -33,7 +33,7 @@ def run(context: StageContext, config: PerplexityConfig) -> None:
     heldout = heldout_documents(context.input("tokens"), config.max_bytes_per_source)
     if not heldout:
         raise UserError(f"stage {context.name}: the tokens have no held-out documents")
-    with session(threads=context.workers, deterministic=True):
+    with session(threads=context.workers, deterministic=False):
         label, model = _open_model(context, config)
         bits = _bits_of_sources(context, config, model=model, heldout=heldout)
     _write_documents(context, heldout, bits)

@@ -70,7 +70,7 @@ def _rows(documents: Sequence[Tokens], batch: list[Window], first_id: int) -> An
     return inputs, targets, counts
 
 
-@torch.inference_mode()  # type: ignore[untyped-decorator]
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def nats_of_documents(
     model: Any,
     documents: Sequence[Tokens],

@@ -6,6 +6,7 @@ Not the loop (`loop`) and not the stage's files (`stage`).
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -39,6 +40,8 @@ def session(*, threads: int, deterministic: bool) -> Iterator[None]:
     try:
         torch.set_num_threads(threads)
         if deterministic and torch.cuda.is_available():
+            # cuBLAS reads this when its first handle is made; torch refuses to go on without it
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
         with torch.random.fork_rng():
             yield
@@ -111,15 +114,20 @@ def _save_matrix_products(_context: Any, operation: Any, *_args: Any, **_options
 
 
 def checkpoint_activations(model: Any, mode: str) -> None:
-    """Recompute each layer's activations in the backward pass: all, or all but matrix products."""
-    from torch.utils.checkpoint import create_selective_checkpoint_contexts
+    """Recompute each layer's activations in the backward pass: all, or all but matrix products.
+
+    Wraps each layer's forward from outside, so that it does not depend on how a model of
+    transformers names this; hooks of a sharded layer stay outside too.
+    """
+    from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
     if mode == "none":
         return
     options: dict[str, Any] = {"use_reentrant": False}
     if mode == "selective":
         options["context_fn"] = partial(create_selective_checkpoint_contexts, _save_matrix_products)
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
+    for layer in decoder_layers(model):
+        layer.forward = partial(checkpoint, layer.forward, **options)
 
 
 def compiles(config: TrainConfig, world: World, flops: float) -> tuple[bool, str]:

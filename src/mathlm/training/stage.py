@@ -32,7 +32,7 @@ from mathlm.training.heldout import heldout_documents
 from mathlm.training.loop import Records, Run, train
 from mathlm.training.metrics import METRICS, MetricsFile, SpeedLog
 from mathlm.training.objectives import OBJECTIVES
-from mathlm.training.optimizer import make_optimizer
+from mathlm.training.optimizer import make_optimizers
 from mathlm.training.parallel import World, open_world, shard
 from mathlm.training.speed import flops_per_token, peak_flops
 
@@ -72,6 +72,7 @@ def _prepare(context: StageContext, config: TrainConfig, world: World) -> Run:
             "compiled": fast,
             "why": why,
             "attention": model.config._attn_implementation,
+            "optimizer": config.optimizer,
             "flops_per_token": flops,
             "torch": torch.__version__,
         }
@@ -79,7 +80,7 @@ def _prepare(context: StageContext, config: TrainConfig, world: World) -> Run:
     return Run(
         config,
         model,
-        make_optimizer(model, config),
+        make_optimizers(model, config),
         batches=batches,
         objective=setup.compiled(model, objective, world) if fast else objective,
         world=world,
@@ -108,7 +109,7 @@ def _resume(work: Run, checkpoint: Path | None) -> dict[str, Any]:
             f"{checkpoint} was made with other settings: remove {checkpoint.parent}, or restore"
             " the settings"
         )
-    load_checkpoint(checkpoint, work.model, work.optimizer, world=work.world)
+    load_checkpoint(checkpoint, work.model, work.optimizers, world=work.world)
     return state
 
 
