@@ -109,7 +109,7 @@ def read(lex: LexborNode, tag: str, attrs: Attrs) -> Math | None:
 
 
 def _by_class(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
-    if "katex" in words or "katex-display" in words:
+    if ("katex" in words or "katex-display" in words) and words.isdisjoint(_RAW):
         return _katex(
             lex, display="katex-display" in words or "katex-display" in (attrs.get("class") or "")
         )

@@ -46,7 +46,18 @@ def row(nodes: list[Node], convert: Convert) -> str:
 def _unwrapped(nodes: list[Node]) -> list[Node]:
     while len(nodes) == 1 and nodes[0].tag in _WRAPPERS:
         nodes = elements(nodes[0])
-    return nodes
+    return [_lone_operator(node) if node.tag in _WRAPPERS else node for node in nodes]
+
+
+def _lone_operator(node: Node) -> Node:
+    """MathJax wraps single fences in rows of their own."""
+    inside = node
+    while inside.tag in _WRAPPERS:
+        children = elements(inside)
+        if len(children) != 1:
+            return node
+        inside = children[0]
+    return inside if inside.tag == "mo" else node
 
 
 def _tidy(latex: str) -> str:

@@ -23,10 +23,13 @@ _MAX_FORMULA = 20_000
 _LATEX = re.compile(r"\\[A-Za-z]+|[\^_{}=<>+*/|≤≥∈→±×√∑∫]")
 _WORDS = re.compile(r"[A-Za-z]{3,}")
 _SENTENCE = re.compile(r"(?:(?<![\\A-Za-z{])[A-Za-z]{2,}[ ,.;]+){4,}")
-_SIMPLE = re.compile(r"[-+]?[\dA-Za-zα-ωΑ-Ω](?:[\s,.;:'!()\[\]\d-]*[A-Za-zα-ωΑ-Ω\d]?){0,12}[.!']*")
-_MONEY = re.compile(
-    r"[\d.,]+\s*(?:[kKmMbB]\b|million|billion|thousand|per\b|USD|and|to|or|for|in|a|an|the|each|dollars)?[\s.,;:)]*"
+_SIMPLE = re.compile(r"[-+(\[]*[\dA-Za-zα-ωΑ-Ω][\s\dA-Za-zα-ωΑ-Ω,.;:'!()\[\]-]{0,60}")
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_IN_WORDS = re.compile(
+    r"\\(?:text|mbox|textrm|mathrm|hbox|operatorname)\*?\s*\{[^{}]*\}|\\[A-Za-z]+"
 )
+_SHELL = re.compile(r"[A-Z_]{3,}|\{[A-Za-z_]+\}|\(\w+ |\w+\[")
+_MAX_DOLLAR = 3000
 _ASCII_MATHS = re.compile(
     r"\^|sqrt|frac|sum_|int_|\+-|root|<=|>=|!=|\boo\b|\bxx\b|[A-Za-z0-9)]\s*/\s*[A-Za-z0-9(]|[A-Za-z]\s*[=<>]|\b[A-Za-z]_\S|vec|->|pi|theta|alpha|beta"
 )
@@ -155,50 +158,30 @@ def _is_plausible(latex: str) -> bool:
 
 
 def _is_dollar_formula(text: str, start: int, end: int, delimiters: Delimiters) -> bool:
-    content = text[start:end]
-    following = text[end + 1 : end + 2]
-    if "\n\n" in content or len(content) > 3000:
-        return False
+    """Whether a formula stands between two single dollars, and not money, a shell or prose.
+
+    A page that declares `$` is trusted with words and loose spaces, never with prices.
+    """
+    content, declared = text[start:end], delimiters.dollar_declared
     stripped = content.strip()
-    if not stripped:
+    if not stripped or len(content) > _MAX_DOLLAR or "\n\n" in content:
         return False
-    if re.search(r"\\[A-Za-z]+", stripped) and not _SENTENCE.search(
-        re.sub(r"\\(?:text|mbox|textrm|mathrm|hbox)\s*\{[^{}]*\}", "", stripped)
-    ):
-        return following != "$" or delimiters.dollar_declared
+    prose = _IN_WORDS.sub(" ", stripped)
+    if _SENTENCE.search(prose):
+        return False
+    if _COMMAND.search(stripped):
+        return True
     if content[0].isspace() or content[-1].isspace():
+        return declared and bool(_LATEX.search(stripped)) and not _WORDS.search(stripped)
+    if text[end + 1 : end + 2].isdigit() or stripped.count("(") != stripped.count(")"):
+        return False
+    if _WORDS.search(stripped):
         return (
-            delimiters.dollar_declared
-            and bool(_LATEX.search(stripped))
-            and not _WORDS.search(stripped)
+            (declared
+            and (stripped.isalpha() or bool(_LATEX.search(stripped))))
+            or bool(re.search(r"[_^]\{?\w", stripped) and not _SHELL.match(stripped))
         )
-    if following.isdigit() or (
-        _MONEY.fullmatch(stripped)
-        and (not delimiters.dollar_declared or not stripped.isdigit())
-        and not _is_number_maths(stripped, text, end, delimiters)
-    ):
-        return False
-    if _SENTENCE.search(stripped) or (
-        stripped.count("(") != stripped.count(")") and stripped[0].isdigit()
-    ):
-        return False
-    if stripped[0].isdigit() and _WORDS.search(stripped) and not delimiters.dollar_declared:
-        return False
-    return (
-        bool(_LATEX.search(stripped) and not _is_shell(stripped, text, start))
-        or bool(_SIMPLE.fullmatch(stripped) and not re.search(r"[A-Za-z]{4,}", stripped))
-        or (delimiters.dollar_declared and not _WORDS.search(stripped.replace("'", "")))
-    )
-
-
-def _is_number_maths(stripped: str, text: str, end: int, delimiters: Delimiters) -> bool:
-    """`$3$`: a number between dollars is a formula when nothing but the number is there."""
-    return bool(re.fullmatch(r"[\d.,]*\d", stripped))
-
-
-def _is_shell(stripped: str, text: str, start: int) -> bool:
-    """`$HOME/bin:$PATH` and its like."""
-    return bool(re.match(r"[A-Z_]{3,}\b|\{[A-Za-z_]+\}|\(\w+ ", stripped)) and "\\" not in stripped
+    return declared or bool(_LATEX.search(stripped) or _SIMPLE.fullmatch(stripped))
 
 
 def _ascii(text: str, start: int, right: str, delimiters: Delimiters) -> tuple[Math, int] | None:

@@ -1,0 +1,171 @@
+"""The 31 forms in which pages keep formulas, and many variants: each once, of the right kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mathlm.corpus.html import extract
+
+FORMS = [
+    json.loads(line)
+    for line in Path(__file__).with_name("forms.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def page(body: str, head: str = "") -> str:
+    return (
+        f"<!DOCTYPE html><html><head>{head}</head><body><h1>A page</h1><p>It begins with words "
+        f"that no formula needs.</p>{body}<p>It ends with an ordinary paragraph.</p></body></html>"
+    )
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form['form']}-{form['name']}")
+def test_form(form: dict[str, Any]) -> None:
+    result = extract(page(form["html"]))
+    assert [f.latex for f in result.formulas if not f.display] == form.get("inline", [])
+    assert [f.latex for f in result.formulas if f.display] == form.get("display", [])
+    for piece in form.get("contains", ["is positive"] if form["form"] not in (6, 25) else []):
+        assert piece in result.text
+    for formula in result.formulas:
+        mark = f"$${formula.latex}$$" if formula.display else f"${formula.latex}$"
+        assert result.text.count(mark) == 1
+
+
+def test_the_forms_are_all_there() -> None:
+    assert {form["form"] for form in FORMS} == set(range(1, 32))
+
+
+MATHJAX = "<script>MathJax = {tex: {inlineMath: [['@', '@'], ['\\\\(', '\\\\)']]}}</script>"
+TEX2JAX = (
+    '<script type="text/x-mathjax-config">MathJax.Hub.Config({tex2jax: {inlineMath: [["$","$"],'
+    ' ["\\\\(","\\\\)"]], displayMath: [["$$","$$"], ["££","££"]]}});</script>'
+)
+KATEX = (
+    '<script>renderMathInElement(document.body, {delimiters: [{left: "$$", right: "$$", display: '
+    'true}, {left: "##", right: "##", display: false}]});</script>'
+)
+ASCII = '<script src="https://cdn/mathjax/MathJax.js?config=AM_HTMLorMML"></script>'
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "inline", "display"),
+    [
+        (MATHJAX, "Let @a+b@ be.", ["a+b"], []),
+        (TEX2JAX, "Let $speed$ be $v$ and ££x=1££ so.", ["speed", "v"], ["x=1"]),
+        (KATEX, "Let ##a^2## be and $$b$$ too.", ["a^2"], ["b"]),
+        (ASCII, "Let `a_1` be `sum`.", ["a_{1}", "\\sum"], []),
+        ("", "Run `foo_bar` and `x = y();` now.", [], []),
+        ("", "[tex]x^2[/tex] and [math]y[/math]", ["y"], ["x^2"]),
+        ("", "$latex e^{i\\pi}$ here", ["e^{i\\pi}"], []),
+        ("", "A price of \\$5 and $z$ units", ["z"], []),
+        ("", "$a_1<b$ and $c$", ["a_1<b", "c"], []),
+        ("", "$\\{x : x > 0\\}$", ["\\{x : x > 0\\}"], []),
+        ("", "$x$-axis and $n$th, $(x,y)$ and $2$", ["x", "n", "(x,y)", "2"], []),
+        ("", "see \\begin{eqnarray*}a&=&b\\end{eqnarray*}", [],
+         ["\\begin{eqnarray*}a&=&b\\end{eqnarray*}"]),
+        ("", "see \\begin{itemize}\\item a\\end{itemize}", [], []),
+        ("", "an open $x^2 without end", [], []),
+        ("", "$$a$$ and then $b$.", ["b"], ["a"]),
+    ],
+)  # fmt: skip
+def test_delimiters(head: str, body: str, inline: list[str], display: list[str]) -> None:
+    result = extract(page(f"<p>{body}</p>".replace("<b", "&lt;b"), head))
+    assert [f.latex for f in result.formulas if not f.display] == inline
+    assert [f.latex for f in result.formulas if f.display] == display
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs $5 and $7.",
+        "from $10 to $20 a month, $240 a year",
+        "US$5 and A$7",
+        "between $5-$10 (or $3/$4)",
+        "$1.5 million and $2 billion",
+        "I paid ($5), she ($7).",
+        "earn $100,000 a year, or about $50/hour",
+        "cost $20 (that is $5 each)",
+        "set $HOME or ${PATH} and $USER",
+        "$1,000 in cash = $50 in coins",
+        "prices: $5, $10, $15, $20",
+    ],
+)
+@pytest.mark.parametrize("head", ["", MATHJAX])
+def test_money_is_left_alone(text: str, head: str) -> None:
+    result = extract(page(f"<p>{text}</p>", head))
+    assert text in result.text
+    assert result.formulas == ()
+
+
+VARIANTS = {
+    "MathJax 2 output and its script": (
+        '<span class="MathJax_Preview">x^2</span><span class="MathJax" id="MathJax-Element-1-Frame"'
+        ' data-mathml="&lt;math&gt;&lt;mi&gt;x&lt;/mi&gt;&lt;/math&gt;"><nobr>x2</nobr></span>'
+        '<script type="math/tex" id="MathJax-Element-1">x^2</script>',
+        [("x^2", False)],
+    ),
+    "MathJax 2 display": (
+        '<div class="MathJax_Display"><span class="MathJax">y</span></div>'
+        '<script type="math/tex; mode=display">% <![CDATA[\ny=1 %]]></script>',
+        [("y=1", True)],
+    ),
+    "MathJax 3 display": (
+        '<mjx-container display="true"><mjx-math></mjx-math><mjx-assistive-mml display="block">'
+        '<math display="block"><mi>y</mi></math></mjx-assistive-mml></mjx-container>',
+        [("y", True)],
+    ),
+    "MathJax 4": ('<mjx-container><mjx-math data-latex="x^2"></mjx-math></mjx-container>',
+                  [("x^2", False)]),
+    "MathJax 3 before typesetting": (
+        '<mjx-container display="true"><formula>\\vec{F}=m\\vec{a}</formula></mjx-container>',
+        [("\\vec{F}=m\\vec{a}", True)],
+    ),
+    "KaTeX without tags": (
+        '<span class="katex"><span class="katex-mathml">\n\n lim x\n\n \\lim_{x} x\n\n </span>'
+        '<span class="katex-html">lim</span></span>',
+        [("\\lim_{x} x", False)],
+    ),
+    "Pandoc": ('<span class="math inline">\\(a^2\\)</span> <span class="math display">\\[b\\]'
+               "</span>", [("a^2", False), ("b", True)]),
+    "Pandoc for KaTeX": ('<span class="math inline">\\alpha</span>', [("\\alpha", False)]),
+    "WordPress KaTeX": ('<span class="wp-katex-eq katex-display" data-display="true">x^2</span>',
+                        [("x^2", True)]),
+    "data-expr": ('<span class="tex" data-expr="\\frac{1}{2}"></span>', [("\\frac{1}{2}", False)]),
+    "Zhihu": ('<img eeimg="1" src="https://www.zhihu.com/equation?tex=x%5E2" alt="x^2">',
+              [("x^2", False)]),
+    "image alone": ('</p><p><img class="latex" alt="x^2+y^2=z^2" src="a.png"></p><p>',
+                    [("x^2+y^2=z^2", True)]),
+    "mathtex": ('<img src="/cgi-bin/mathtex.cgi?\\frac{a}{b}">', [("\\frac{a}{b}", False)]),
+    "alt in dollars": ('<img src="f.png" alt="$x+1$">', [("x+1", False)]),
+    "a photograph": ('<img src="f.png" alt="A dog on a = sign">', []),
+    "mathjax tag": ("<mathjax>#x/2#</mathjax>", [("\\frac{x}{2}", False)]),
+    "MathML script": ('<script type="math/mml"><math><mi>q</mi></math></script>', [("q", False)]),
+    "prefix of one's own": (
+        '<q:math xmlns:q="http://www.w3.org/1998/Math/MathML"><q:mi>x</q:mi></q:math>',
+        [("x", False)],
+    ),
+    "area": ("an area of 5 km<sup>2</sup>, the 1<sup>st</sup> of 3", []),
+    "chemistry": ("H<sub>2</sub>O is wet", []),
+    "spaced powers": ("a<sup>2</sup> + b<sup>2</sup> = c<sup>2</sup> holds",
+                      [("a^{2} + b^{2} = c^{2}", False)]),
+    "greek power": ("2π<sup>n</sup> holds", [("2\\pi^{n}", False)]),
+    "footnote": ('as said<sup><a href="#fn1">1</a></sup> above', []),
+    "commented TeX": ('<script type="math/tex">a % b\n+ c</script>', [("a + c", False)]),
+    "only space": ("before $\\quad$ after", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variant(name: str) -> None:
+    body, expected = VARIANTS[name]
+    result = extract(page(f"<p>Here we have {body} in the text.</p>"))
+    assert [(f.latex, f.display) for f in result.formulas] == expected, result.text
+
+
+def test_sup_on_words_and_notes() -> None:
+    body = '<p>5 km<sup>2</sup> on the 1<sup>st</sup> as said<sup><a href="#fn1">1</a></sup> it</p>'
+    assert "5 km^2 on the 1st as said[^1] it" in extract(page(body)).text
