@@ -6,6 +6,9 @@ stage's code is imported when it runs, so that reading a recipe loads neither to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext, StageKind
 from mathlm.corpus.config import CorpusConfig
 from mathlm.grading.config import GradeConfig
@@ -20,9 +23,9 @@ def _corpus(context: StageContext, config: CorpusConfig) -> None:
     from mathlm.corpus.stage import run
     from mathlm.tasks import TASKS
 
-    def problems():  # type: ignore[no-untyped-def]
-        for name in config.decontaminate.tasks:
-            yield from TASKS[name].load("test", None, context.seed)
+    def problems() -> Iterator[Problem]:
+        for task in TASKS.values():
+            yield from task.load("test", None, context.seed)
 
     run(context, config, problems=problems)
 

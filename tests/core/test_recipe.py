@@ -79,6 +79,39 @@ def test_all_mistakes_come_at_once() -> None:
     assert len(str(error.value).split("\n")) == 4  # nme, name missing, stpes, rat
 
 
+def test_each_makes_an_instance_for_each_input() -> None:
+    stage = {
+        "report": {"kind": "work", "needs": {"all": "grade"}},
+        "grade": {"kind": "work", "needs": {"before": "solve"}, "each": "before"},
+        "solve": {"kind": "work", "needs": {"before": ["a", "b"]}, "each": "before", "steps": 5},
+        "a": {"kind": "work"},
+        "b": {"kind": "work"},
+    }
+    several = StageKind(
+        Config, lambda c, s: None, needs={"before": ("work",), "all": ("work",)},
+        optional=frozenset({"before", "all"}), several=frozenset({"all"}),
+    )  # fmt: skip
+    recipe = build_recipe({"name": "r", "stage": stage}, {"work": several})
+    needs = {name: dict(spec.needs) for name, spec in recipe.stages.items()}
+    assert needs == {
+        "a": {},
+        "b": {},
+        "solve_a": {"before": ("a",)},
+        "solve_b": {"before": ("b",)},
+        "grade_a": {"before": ("solve_a",)},
+        "grade_b": {"before": ("solve_b",)},
+        "report": {"all": ("grade_a", "grade_b")},
+    }
+    assert recipe.stages["solve_b"].config.steps == 5  # type: ignore[attr-defined]
+    assert build_recipe(tomllib.loads(recipe_toml(recipe)), {"work": several}) == recipe
+    stage["grade"]["each"] = "befor"
+    with pytest.raises(UserError, match=r"stage.grade.each.*'before'"):
+        build_recipe({"name": "r", "stage": stage}, {"work": several})
+    with pytest.raises(UserError, match=r"stage.grade.needs.before: exactly one stage"):
+        stage["grade"] = {"kind": "work", "needs": {"before": ["a", "b"]}}
+        build_recipe({"name": "r", "stage": stage}, {"work": several})
+
+
 def test_overrides_are_dotted_toml(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text('name = "r"\n[stage.a]\nkind = "work"\n')

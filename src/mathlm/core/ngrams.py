@@ -80,8 +80,12 @@ class WordRule:
 
     def words(self, text: str) -> list[str]:
         """The folded words of a text."""
-        words = self.pattern.findall(self.blank(text))
-        return [word.casefold() for word in words] if self.folds else words
+        blanked = self.blank(text)
+        if not self.folds:
+            return blanked.split()
+        if self is FOLDED:
+            return blanked.replace("~", " ").casefold().split()
+        return [word.casefold() for word in self.pattern.findall(blanked)]
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where in `text` each word begins and ends, in characters."""

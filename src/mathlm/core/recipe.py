@@ -1,8 +1,9 @@
 """Recipes: TOML → named, typed stages, checked whole before anything starts.
 
 A recipe names stage instances (`[stage.NAME]` with `kind` and `needs`) and gives numbers; it does
-not spell a program. The kinds are handed in (`mathlm.stages.KINDS`), so that this module imports
-no stage. Not here: running (`mathlm.core.runs`).
+not spell a program. `each = ROLE` makes an instance for each stage that the role names. The kinds
+are handed in (`mathlm.stages.KINDS`), so that this module imports no stage. Not here: running
+(`mathlm.core.runs`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import tomllib
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -24,6 +25,7 @@ from mathlm.core.errors import UserError
 from mathlm.core.stage import StageConfig, StageKind
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_RESERVED = {"kind", "needs", "each"}
 
 
 class RecipeHead(BaseModel):
@@ -99,17 +101,14 @@ def build_recipe(tree: Mapping[str, Any], kinds: Mapping[str, StageKind]) -> Rec
     if not isinstance(stages, dict) or not stages:
         mistakes.append("a recipe needs at least one [stage.NAME]")
         stages = {}
-    names = list(stages)
-    specs = {
-        name: spec
-        for name in names
-        if (spec := _stage(name, stages[name], kinds, mistakes)) is not None
-    }
+    found = {name: _stage(name, table, kinds, mistakes) for name, table in stages.items()}
+    specs = {name: spec for name, spec in found.items() if spec is not None}
     for spec in specs.values():
         _check_needs(spec, kinds[spec.kind], stages, mistakes)
     if mistakes:
         raise UserError("\n".join(mistakes))
     assert isinstance(head, RecipeHead)
+    specs = _expanded(specs, {n: t["each"] for n, t in stages.items() if "each" in t})
     return Recipe(head, {name: specs[name] for name in _ordered(specs)})
 
 
@@ -127,9 +126,12 @@ def _stage(
     if kind not in kinds:
         mistakes.append(f"{where}.kind: no kind '{kind}'{nearest(kind, kinds)}")
         return None
-    settings = {key: value for key, value in table.items() if key not in {"kind", "needs"}}
+    settings = {key: value for key, value in table.items() if key not in _RESERVED}
     config = _validated(kinds[kind].config, settings, where, mistakes)
     needs = _needs(table.get("needs", {}), where, mistakes)
+    if needs is not None and "each" in table and table["each"] not in needs:
+        mistakes.append(f"{where}.each: a role of its needs{nearest(str(table['each']), needs)}")
+        return None
     if config is None or needs is None:
         return None
     assert isinstance(config, StageConfig)
@@ -159,7 +161,7 @@ def _check_needs(
         if role not in kind.needs:
             mistakes.append(f"{where}.{role}: no such role{nearest(role, kind.needs)}")
             continue
-        if len(names) != 1 and role not in kind.several:
+        if len(names) != 1 and role not in kind.several | {stages[spec.name].get("each")}:
             mistakes.append(f"{where}.{role}: exactly one stage")
         for name in names:
             if name not in stages:
@@ -172,6 +174,34 @@ def _check_needs(
         for role, accepted in kind.needs.items()
         if role not in kind.optional and not spec.needs.get(role)
     )
+
+
+def _expanded(specs: Mapping[str, StageSpec], each: Mapping[str, str]) -> dict[str, StageSpec]:
+    """Stages with `each = ROLE` become one instance for each stage that the role names.
+
+    An instance of NAME for the input X is called `NAME_X`; for an input that is itself an instance
+    (`solve_base`), `NAME` takes its ending (`grade_base`). Who needs NAME needs all its instances.
+    """
+    instances: dict[str, dict[str, str]] = {}
+    result: dict[str, StageSpec] = {}
+    for name in _ordered(specs):
+        spec = specs[name]
+        needs = {
+            role: tuple(i for n in names for i in instances.get(n, {n: n}))
+            for role, names in spec.needs.items()
+        }
+        if name not in each:
+            result[name] = replace(spec, needs=needs)
+            continue
+        endings = {i: e for made in instances.values() for i, e in made.items()}
+        role = each[name]
+        instances[name] = {}
+        for need in needs[role]:
+            ending = endings.get(need, need)
+            instance = f"{name}_{ending}"
+            instances[name][instance] = ending
+            result[instance] = replace(spec, name=instance, needs={**needs, role: (need,)})
+    return result
 
 
 def _ordered(specs: Mapping[str, StageSpec]) -> list[str]:

@@ -251,9 +251,7 @@ def _require_inputs(plan: StagePlan, done: Collection[str]) -> None:
                 raise UserError(f"stage '{plan.spec.name}' needs '{name}': run that first")
 
 
-def _context(
-    plan: StagePlan, recipe: Recipe, directory: Path, progress: Progress
-) -> StageContext:
+def _context(plan: StagePlan, recipe: Recipe, directory: Path, progress: Progress) -> StageContext:
     inputs = {
         role: tuple(StageInput(n, recipe.stages[n].kind, directory / n) for n in names)
         for role, names in plan.spec.needs.items()

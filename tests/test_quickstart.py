@@ -1,0 +1,146 @@
+"""The spine end to end on the small recipe: a measured model, and kills at any moment.
+
+Each killed run is SIGKILLed at a moment uniform over the wall time of an undisturbed run, then
+continued by the same command; every file that is not a clock must end in the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+KILLS = 10
+CLOCK_FILES = {"environment.json", "lock"}
+
+
+def start(root: Path, out: Path) -> subprocess.Popen[bytes]:
+    recipe = root / "recipes" / "quickstart-small.toml"
+    command = [sys.executable, "-m", "mathlm", "run", str(recipe), "workers=1", "--out", str(out)]
+    return subprocess.Popen(
+        [*command, "--quiet"],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def finish(process: subprocess.Popen[bytes]) -> str:
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float, str]:
+    """A finished run, its wall time in seconds and what it printed."""
+    pytest.importorskip("torch", reason="the spine trains")
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    began = time.monotonic()
+    printed = finish(start(root, out))
+    return out, time.monotonic() - began, printed
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Every file of a run that must not differ, by name; clocks are cut out of the report."""
+    found = {}
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out)
+        if not path.is_file() or name.name in CLOCK_FILES or "logs" in name.parts:
+            continue
+        data = path.read_bytes()
+        if "report" in name.parts or name.name == "manifest.jsonl":
+            data = without_clocks(data)
+        found[name.as_posix()] = data
+    return found
+
+
+def without_clocks(data: bytes) -> bytes:
+    data = re.sub(rb"<!--clocks-->.*?<!--/clocks-->", b"", data, flags=re.DOTALL)
+    try:
+        report = json.loads(data)
+    except ValueError:
+        report = None
+    if isinstance(report, dict) and "results" in report:
+        for key in ("seconds", "peak_memory_mib", "environment"):
+            report.pop(key, None)
+        return json.dumps(report).encode()
+    if isinstance(report, dict) and "files" in report:  # the report stage's own manifest
+        return json.dumps(sorted(report["files"])).encode()
+    # manifest.jsonl: the report's line holds the checksums of files with clocks
+    return re.sub(rb'\{"stage": "report".*\n', b"", data)
+
+
+def test_the_run_ends_with_a_table_and_a_report(undisturbed: tuple[Path, float, str]) -> None:
+    out, _, printed = undisturbed
+    report = json.loads((out / "report" / "report.json").read_text())
+    models = {row["model"] for row in report["results"]}
+    metrics = {row["metric"] for row in report["results"]}
+    assert models == {"base", "continued"}
+    assert {"bits_per_byte", "accuracy"} < metrics
+    assert any(metric.startswith("maj@") for metric in metrics)
+    assert {"general", "problems"} <= {
+        row["task"] for row in report["results"] if row["metric"] == "bits_per_byte"
+    }
+    for row in report["results"]:
+        assert row["low"] <= row["value"] <= row["high"]
+        assert row["n"] > 0
+    for step in report["funnel"]:
+        lost = sum(step["dropped"].values()) + sum(step["failed"].values())
+        assert step["in"] == step["kept"] + lost
+    assert "report.html" in printed
+
+
+def test_training_on_problems_helps_on_problems(undisturbed: tuple[Path, float, str]) -> None:
+    out, _, _ = undisturbed
+    rows = json.loads((out / "report" / "report.json").read_text())["results"]
+    bits = {
+        row["model"]: row["value"]
+        for row in rows
+        if (row["task"], row["metric"]) == ("problems", "bits_per_byte")
+    }
+    assert bits["continued"] < bits["base"] / 1.5
+
+
+def test_a_second_run_does_nothing(root: Path, undisturbed: tuple[Path, float, str]) -> None:
+    out, wall, _ = undisturbed
+    before = contents(out)
+    began = time.monotonic()
+    finish(start(root, out))
+    assert time.monotonic() - began < wall / 2
+    assert contents(out) == before
+
+
+def test_killed_at_any_moment_it_ends_in_the_same_bytes(
+    root: Path, undisturbed: tuple[Path, float, str], tmp_path: Path
+) -> None:
+    whole, wall, _ = undisturbed
+    expected = contents(whole)
+
+    def killed(number: int) -> list[str]:
+        out = tmp_path / str(number)
+        process = start(root, out)
+        try:
+            process.communicate(timeout=wall * (number + 0.5) / KILLS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        finish(start(root, out))
+        got = contents(out)
+        return [
+            name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name)
+        ]
+
+    with ThreadPoolExecutor(2) as both_cores:
+        differing = dict(enumerate(both_cores.map(killed, range(KILLS))))
+    assert {number: names for number, names in differing.items() if names} == {}
