@@ -41,16 +41,19 @@ class ProgramResult(Record):
 class _Message(Record):
     """What the program's process says of itself."""
 
+    token: str
     status: Literal["ok", "error", "memory", "refused"]
     error: str = ""
     variables: dict[str, TypedValue] = Field(default_factory=dict)
 
 
-def _message(text: str) -> _Message | None:
+def _message(report: Mapping[str, Any]) -> _Message | None:
+    """The message, if it is whole and carries the run's own token."""
     try:
-        return _Message.model_validate(json.loads(text))
+        message = _Message.model_validate(json.loads(report["message"]))
     except (ValueError, ValidationError, RecursionError):
         return None
+    return message if message.token == report["token"] else None
 
 
 def _exit(text: str) -> tuple[int, int]:
@@ -92,7 +95,7 @@ def judge(report: Mapping[str, Any], level: Level) -> ProgramResult:
     """The result that a zygote's report amounts to."""
     if "refused" in report:
         return ProgramResult(status="refused", error=str(report["refused"]), level=level)
-    message = _message(report["message"])
+    message = _message(report)
     status, error = _outcome(report, message)
     return ProgramResult(
         status=status,

@@ -112,5 +112,5 @@ def confine(ground: Ground, limits: Limits, *, folder: str, processes: int) -> N
     if ground.namespaces:
         syscalls.drop_capabilities()
     if ground.seccomp:
-        only = None if ground.namespaces else os.getpid()
-        seccomp.install(seccomp.program(syscalls.MACHINE, signals_only_to=only))
+        exposed = None if ground.namespaces else os.getpid()
+        seccomp.install(seccomp.program(syscalls.MACHINE, exposed_as=exposed))

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable
 from mathlm.solving.sandbox.inside import init, jail, landlock, seccomp, syscalls
 from mathlm.solving.sandbox.inside.confine import LEVELS, NOBODY, Ground, Limits
 
+MINIMUM_ABI = 3
+"""Of Landlock (Linux 6.2): before it, a program may truncate files that it may not write."""
 NAMESPACES = (
     syscalls.CLONE_NEWUSER
     | syscalls.CLONE_NEWPID
@@ -130,6 +132,8 @@ def explore(extra: Iterable[str], proc: int, *, maximum: str) -> tuple[Ground, d
         reason = _works(attempt)
         if reason:
             failed[name] = reason
+    if "landlock" not in failed and landlock.abi() < MINIMUM_ABI:
+        failed["landlock"] = f"ABI {landlock.abi()} lets files be truncated"
     for entrance in _entrances() if maximum == "full" else []:
         reason = _works(lambda entrance=entrance: _enter_and_try(entrance, readable, proc))  # type: ignore[misc]
         if not reason:

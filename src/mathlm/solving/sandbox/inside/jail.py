@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 from mathlm.solving.sandbox.inside import syscalls
 
-TEMPORARY = "/tmp"
-"""The private folder inside our own root."""
+TEMPORARY = "/sandbox"
+"""The private folder inside our own root; /tmp leads there unless an interpreter lives in /tmp."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
@@ -82,7 +82,10 @@ def build(paths: Iterable[str]) -> None:
         if os.path.exists(device):
             _bind(device, root + device)
     os.mkdir(root + TEMPORARY)
-    os.symlink(".." + TEMPORARY, root + "/dev/shm")
+    for name in ("/tmp", "/var/tmp", "/dev/shm"):
+        if not os.path.exists(root + name):
+            os.makedirs(os.path.dirname(root + name), exist_ok=True)
+            os.symlink(TEMPORARY, root + name)
     syscalls.enter_root(root)
     syscalls.mount_attributes("/", syscalls.MOUNT_ATTR_RDONLY, recursive=False)
 

@@ -39,9 +39,6 @@ def fresh_namespace() -> dict[str, Any]:
 
 def settle(folder: str) -> None:
     """Give the interpreter the state of a fresh one: streams, environment, seeds, folder."""
-    for name in list(sys.modules):
-        if name == "mathlm" or name.startswith("mathlm."):
-            del sys.modules[name]
     os.environ.clear()
     os.environb.clear()
     sys.argv = [FILENAME]
@@ -139,14 +136,18 @@ def send(descriptor: int, message: dict[str, Any]) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def message_of(status: str, error: str, namespace: dict[str, Any]) -> dict[str, Any]:
+def message_of(status: str, error: str, namespace: dict[str, Any], *, token: str) -> dict[str, Any]:
     """What the zygote is told of a program that came to its end."""
     clean = error.encode("utf-8", "backslashreplace").decode()
-    return {"status": status, "error": clean, "variables": values.collect(namespace)}
+    found = values.collect(namespace)
+    return {"token": token, "status": status, "error": clean, "variables": found}
 
 
-def run_and_leave(code: str, folder: str, descriptor: int) -> None:
-    """Run a program whole in this process and end the process; never returns."""
+def run_and_leave(code: str, folder: str, descriptor: int, *, token: str) -> None:
+    """Run a program whole in this process and end the process; never returns.
+
+    `token` proves that the message is ours: a program that writes one blindly does not know it.
+    """
     leave, identity = os._exit, os.getpid
     try:
         settle(folder)
@@ -157,7 +158,7 @@ def run_and_leave(code: str, folder: str, descriptor: int) -> None:
             leave(0)  # a child that the program forked has come to the program's end
         _end_threads()
         atexit._run_exitfuncs()
-        message = message_of(status, error, namespace)
+        message = message_of(status, error, namespace, token=token)
         flush()
         send(descriptor, message)
         leave(0)

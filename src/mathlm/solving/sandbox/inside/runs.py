@@ -33,6 +33,8 @@ class Host:
     lifeline: int
     """Read end of a pipe of which only the zygote holds the write end."""
     lifeline_write: int
+    owner: tuple[int, int] = field(default_factory=lambda: (os.geteuid(), os.getegid()))
+    """The zygote's user and group, whom a new user namespace knows only by number."""
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Run:
     host: Host
     streams: dict[int, str]
     folder: str | None
+    token: str
     started: float = field(default_factory=time.monotonic)
     stopped_at: float | None = None
     reason: str = ""
@@ -57,6 +60,7 @@ class Run:
         limits = Limits(**message["limits"])
         folder = None if host.ground.namespaces else folders.make(host.ground.become)
         inner, outer = _pipes()
+        token = os.urandom(16).hex()
         try:
             room = _process_room(host, limits)
             pid = syscalls.clone(NAMESPACES) if host.ground.namespaces else os.fork()
@@ -66,10 +70,11 @@ class Run:
                 folders.remove(folder)
             raise
         if pid == 0:
-            _be_init(Inner(host, limits, message["code"], inner, folder or jail.TEMPORARY, room))
+            place = folder or jail.TEMPORARY
+            _be_init(Inner(host, limits, message["code"], inner, place, room, token))
         _close(*inner.values())
         streams = {descriptor: name for name, descriptor in outer.items()}
-        return cls(message["id"], pid, limits, host, streams, folder)
+        return cls(message["id"], pid, limits, host, streams, folder, token)
 
     def read(self, descriptor: int) -> bool:
         """Take what a stream holds; False at its end."""
@@ -167,6 +172,7 @@ class Run:
             "reason": self.reason,
             "note": self.note,
             "seconds": seconds,
+            "token": self.token,
             **text,
         }
 
@@ -182,6 +188,7 @@ class Inner:
     folder: str
     room: int
     """The kernel's limit on processes of this user."""
+    token: str
 
 
 def _pipes() -> tuple[dict[str, int], dict[str, int]]:
@@ -206,13 +213,18 @@ def _process_room(host: Host, limits: Limits) -> int:
     return 0 if uid == 0 else limits.processes + 1 + Proc(host.proc).tasks_of(uid)
 
 
+def _refuse(inner: Inner, descriptor: int, error: Exception) -> None:
+    text = f"{type(error).__name__}: {error}"
+    program.send(descriptor, {"token": inner.token, "status": "refused", "error": text})
+
+
 def _be_init(inner: Inner) -> None:
     """Everything the first process of a run does; never returns."""
     try:
         host = inner.host
         os.close(host.lifeline_write)
         if host.ground.namespaces:
-            init.prepare(inner.limits, host.proc, owner=(os.geteuid(), os.getegid()))
+            init.prepare(inner.limits, host.proc, owner=host.owner)
         init.oversee(
             lambda: _be_program(inner),
             inner.streams["exit"],
@@ -220,7 +232,7 @@ def _be_init(inner: Inner) -> None:
             namespaces=host.ground.namespaces,
         )
     except Exception as error:  # noqa: BLE001  (told to the caller; there is nobody else to tell)
-        program.send(inner.streams["message"], {"status": "refused", "error": str(error)})
+        _refuse(inner, inner.streams["message"], error)
     finally:
         os._exit(70)
 
@@ -236,6 +248,6 @@ def _be_program(inner: Inner) -> None:
     try:
         confine.confine(inner.host.ground, inner.limits, folder=inner.folder, processes=inner.room)
     except Exception as error:  # noqa: BLE001  (a layer that does not hold: nothing may run)
-        program.send(3, {"status": "refused", "error": f"{type(error).__name__}: {error}"})
+        _refuse(inner, 3, error)
         os._exit(73)
-    program.run_and_leave(inner.code, inner.folder, 3)
+    program.run_and_leave(inner.code, inner.folder, 3, token=inner.token)

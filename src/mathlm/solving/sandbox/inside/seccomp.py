@@ -94,14 +94,46 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "mlock2": (325, 284),
     "mlockall": (151, 230),
 }
+# Refused beside these where no namespace hides the user's own files and processes: Landlock says
+# nothing of modes, owners, times and attributes, and any process may touch others of its user.
+DENIED_EXPOSED: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "setxattrat": (463, 463),
+    "removexattrat": (466, 466),
+    "setpriority": (141, 140),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    "ioprio_set": (251, 30),
+    "pidfd_send_signal": (424, 424),
+    "tkill": (200, 130),
+}
+_PRLIMIT, _SCHED_SETAFFINITY = (302, 261), (203, 122)
+_FCNTL = (72, 25)
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
 _CLONE3 = 435
 _CLONE = (56, 220)
 _SOCKETPAIR = (53, 199)
 _IOCTL = (16, 29)
 _SIGNALS = ((62, 129), (129, 138))  # kill, rt_sigqueueinfo
 _THREAD_SIGNALS = ((234, 131), (297, 240))  # tgkill, rt_tgsigqueueinfo
-_PIDFD_SEND_SIGNAL = 424
-_TKILL = (200, 130)
 _NEW_NAMESPACES = (
     syscalls.CLONE_NEWNS
     | syscalls.CLONE_NEWCGROUP
@@ -142,24 +174,30 @@ def _argument(index: int) -> bytes:
     return _op(_LOAD, _ARGUMENTS + 8 * index)
 
 
-def _signals_to(pid: int, column: int) -> list[bytes]:
-    """Signals reach only the process itself (0 is its own group), where all pids are visible."""
-    only = [_op(_EQUAL, pid, 1, 0), _return(_REFUSE), _return(_ALLOW)]
-    group_too = [_op(_EQUAL, pid, 2, 0), _op(_EQUAL, 0, 1, 0), _return(_REFUSE), _return(_ALLOW)]
+def _exposed(pid: int, column: int) -> list[bytes]:
+    """Rules where all pids are visible: signals and limits reach only the program itself."""
+    verdict = [_return(_REFUSE), _return(_ALLOW)]
+    only = [_argument(0), _op(_EQUAL, pid, 1, 0), *verdict]
+    or_zero = [_argument(0), _op(_EQUAL, pid, 2, 0), _op(_EQUAL, 0, 1, 0), *verdict]
+    owner = [_argument(1)]  # a signal may also be had sent, by the owner of a descriptor
+    owner += [_op(_EQUAL, _F_SETOWN, 2, 0), _op(_EQUAL, _F_SETSIG, 1, 0)]
+    owner += [_op(_EQUAL, _F_SETOWN_EX, 0, 1), *verdict]
     code: list[bytes] = []
-    for numbers in _SIGNALS:
-        code += _when(numbers[column], [_argument(0), *group_too])
-    for numbers in _THREAD_SIGNALS:
-        code += _when(numbers[column], [_argument(0), *only])
-    code += _when(_PIDFD_SEND_SIGNAL, [_return(_REFUSE)])
-    return code + _when(_TKILL[column], [_return(_REFUSE)])
+    for checked in (*_SIGNALS, _PRLIMIT, _SCHED_SETAFFINITY):
+        code += _when(checked[column], or_zero)
+    for checked in _THREAD_SIGNALS:
+        code += _when(checked[column], only)
+    code += _when(_FCNTL[column], owner)
+    for denied in DENIED_EXPOSED.values():
+        code += _when(denied[column], [_return(_REFUSE)])
+    return code
 
 
-def program(machine: str, *, signals_only_to: int | None = None) -> bytes:
+def program(machine: str, *, exposed_as: int | None = None) -> bytes:
     """The filter as the kernel's `struct sock_filter` array for `machine` (x86_64, aarch64).
 
-    `signals_only_to`: the pid of the one process that it and its children may signal, for use
-    without a pid namespace; None leaves signals alone.
+    `exposed_as`: the program's own pid where no namespaces hide the user's other processes and
+    files; it and its children may then signal and limit only that one.
     """
     column = {"x86_64": 0, "aarch64": 1}[machine]
     code = [_op(_LOAD, _ARCH), _op(_EQUAL, _AUDIT_ARCH[column], 1, 0), _return(_KILL_PROCESS)]
@@ -173,8 +211,8 @@ def program(machine: str, *, signals_only_to: int | None = None) -> bytes:
     code += _when(_SOCKETPAIR[column], [_argument(0), *local])
     terminal = [_op(_EQUAL, _TIOCSTI, 1, 0), _op(_EQUAL, _TIOCLINUX, 0, 1), _return(_REFUSE)]
     code += _when(_IOCTL[column], [_argument(1), *terminal, _return(_ALLOW)])
-    if signals_only_to is not None:
-        code += _signals_to(signals_only_to, column)
+    if exposed_as is not None:
+        code += _exposed(exposed_as, column)
     for numbers in DENIED.values():
         code += _when(numbers[column], [_return(_REFUSE)])
     return b"".join([*code, _return(_ALLOW)])

@@ -12,6 +12,7 @@ import datetime
 import decimal
 import fractions
 import sys
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ MAX_TOTAL_CHARACTERS = 262_144
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), range)
 _STARRED = ("sympy", "math", "numpy", "cmath")
 _CONTAINERS = (list, tuple, set, frozenset, dict)
+_CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.MethodType)
 _REPR = (
     fractions.Fraction,
     decimal.Decimal,
@@ -165,7 +167,9 @@ def collect(namespace: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     total = 0
     sys.set_int_max_str_digits(0)  # the limits on bits above bound the cost
     for name, value in list(namespace.items()):
-        if not isinstance(name, str) or name.startswith("_") or len(found) >= MAX_VARIABLES:
+        if isinstance(value, _CODE) or len(found) >= MAX_VARIABLES:
+            continue  # most of what `from sympy import *` brings
+        if not isinstance(name, str) or name.startswith("_"):
             continue
         if value is not None and _imported(name, value):
             continue

@@ -21,13 +21,25 @@ import sys
 import traceback
 from typing import Any
 
-from mathlm.solving.sandbox.inside import folders, syscalls
+from mathlm.solving.sandbox.inside import folders, program, syscalls
 from mathlm.solving.sandbox.inside import ground as grounds
 from mathlm.solving.sandbox.inside.runs import Host, Run
 
 _FRAME = struct.Struct(">I")
 _IDLE_S = 0.5
 _WATCH_S = 0.05
+# Once here instead of in every program: SymPy's lazy imports, its tables and its caches.
+_WARM = """
+from sympy import *
+x, y = symbols("x y")
+solve(x**2 - 3*x + 1, x)
+solve((Eq(x + y, 3), Eq(x - y, 1)), (x, y))
+simplify((x**2 - 4) / (x - 2))
+simplify(sin(x)**2 + cos(x)**2)
+integrate(x * sin(x), (x, 0, 1))
+factor(x**2 - y**2), expand((x + y)**3), diff(x**2 * sin(x), x), limit(sin(x) / x, x, 0)
+N(sqrt(2)), nsimplify("0.5"), Matrix([[1, 2], [3, 4]]).inv(), latex(x**2 / 3), srepr(x + 1)
+"""
 
 
 class Channel:
@@ -159,13 +171,16 @@ def preload(names: list[str]) -> None:
             importlib.import_module(name)
         except ImportError:
             continue
-    sympy = sys.modules.get("sympy")
-    if sympy is not None:  # fills SymPy's own lazy tables once instead of in every program
-        x = sympy.Symbol("x")
-        sympy.solve(x**2 - 2, x)
-        sympy.simplify(sympy.sin(x) ** 2 + sympy.cos(x) ** 2)
-        sympy.integrate(x**2, x)
-        sympy.nsimplify("0.5")
+    program.seed()
+    if "sympy" in sys.modules:
+        exec(_WARM, {})
+
+
+def forget_ourselves() -> None:
+    """Take our modules from the interpreter's table: a program finds none of them."""
+    for name in list(sys.modules):
+        if name == "mathlm" or name.startswith("mathlm."):
+            del sys.modules[name]
 
 
 def main(config: dict[str, Any]) -> None:
@@ -183,6 +198,7 @@ def main(config: dict[str, Any]) -> None:
     except Exception:  # noqa: BLE001  (whatever goes wrong must reach the caller in words)
         channel.send({"broken": traceback.format_exc()})
         return
+    forget_ourselves()
     gc.collect()
     gc.freeze()
     gc.disable()
