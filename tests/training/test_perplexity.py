@@ -85,12 +85,6 @@ def test_the_same_again_in_the_same_bytes(root):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
-def test_overlap_gives_more_context_and_so_fewer_bits(root):
-    wide = read_json(measured(root, "wide", stride=1) / "results.json")
-    narrow = read_json(measured(root, "narrow", stride=16) / "results.json")
-    assert wide[0]["value"] < narrow[0]["value"]
-
-
 def test_batch_size_does_not_matter(root):
     one = [line["bits"] for line in lines(measured(root, "b1", batch_tokens=1))]
     many = [line["bits"] for line in lines(measured(root, "b9", batch_tokens=9999))]

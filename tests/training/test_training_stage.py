@@ -145,6 +145,10 @@ def test_a_damaged_checkpoint_is_passed_over(root, whole):
     assert newest_checkpoint(directory / "checkpoints").name == "step-000006"
     drive.train(root, "damaged")
     assert drive.result(directory) == drive.result(whole)
+    copied(whole, root / "damaged-too", upto=9)
+    (root / "damaged-too/checkpoints/step-000009/__0_0.distcp").write_bytes(bytes(data))
+    drive.train(root, "damaged-too", checkpoint_every=1, keep_checkpoints=1)
+    assert drive.result(root / "damaged-too") == drive.result(whole)
 
 
 def test_a_half_written_or_half_removed_checkpoint_is_swept_away(root, whole):
@@ -166,9 +170,9 @@ def test_other_settings_do_not_continue(root, whole):
 
 
 def test_killed_at_random_times(root):
-    outcome = driven("kill", root, 5, 1)
-    assert outcome["equal"] == outcome["attempts"] == 5
-    assert outcome["killed"] >= 3
+    outcome = driven("kill", root, 4, 1)
+    assert outcome["equal"] == outcome["attempts"] == 4
+    assert outcome["killed"] >= 2
 
 
 @pytest.mark.slow
@@ -267,7 +271,9 @@ def test_a_loss_that_is_no_number_stops_the_run(root, monkeypatch):
     with pytest.raises(MachineError, match=r"step 5: loss nan; the batch was samples 32 to 39"):
         drive.train(root, "nan")
     noted = read_json(root / "nan" / "logs" / "diverged.json")
-    assert sorted(sum(noted["samples"].values(), [])) == list(range(32, 40))
+    assert sorted(index for indices in noted["samples"].values() for index in indices) == list(
+        range(32, 40)
+    )
     assert [path.name for path in committed(root / "nan" / "checkpoints")] == ["step-000003"]
     assert not (root / "nan" / "model").exists()
 

@@ -84,6 +84,7 @@ def load_model(
     """
     where = str(path_or_id)
     _require_there(where, "config.json", download=download)
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     try:
@@ -96,7 +97,7 @@ def load_model(
                 local_files_only=not download,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _refusal("model", where, error) from error
     lacking = sorted(report.get("missing_keys", ())) + sorted(
         str(key) for key in report.get("mismatched_keys", ())

@@ -25,6 +25,7 @@ from mathlm.training.checkpoint import (
     load_checkpoint,
     newest_checkpoint,
     read_state,
+    sweep_checkpoints,
 )
 from mathlm.training.config import TrainConfig
 from mathlm.training.data import open_batches
@@ -47,8 +48,7 @@ def run(context: StageContext, config: TrainConfig) -> None:
         setup.session(threads=context.workers, deterministic=config.deterministic),
     ):
         work = _prepare(context, config, world)
-        resumed = newest_checkpoint(context.directory / "checkpoints")
-        state = _resume(work, resumed)
+        state = _resume(work, context.directory / "checkpoints")
         _train(context, work, state)
         _export(context, work)
 
@@ -99,17 +99,21 @@ def _fingerprint(config: TrainConfig, seed: int) -> str:
     return hashlib.sha256(json.dumps([seed, values], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _resume(work: Run, checkpoint: Path | None) -> dict[str, Any]:
-    """The state to continue from, loaded into the model and the optimizer."""
-    if checkpoint is None:
-        return {"step": 0, "metrics_bytes": 0}
-    state = read_state(checkpoint)
-    if state["fingerprint"] != work.fingerprint:
+def _resume(work: Run, root: Path) -> dict[str, Any]:
+    """The state to continue from, loaded into the model and the optimizers."""
+    checkpoint = newest_checkpoint(root)
+    state: dict[str, Any] = {"step": 0, "metrics_bytes": 0}
+    if checkpoint is not None:
+        state = read_state(checkpoint)
+    if state.get("fingerprint", work.fingerprint) != work.fingerprint:
         raise UserError(
-            f"{checkpoint} was made with other settings: remove {checkpoint.parent}, or restore"
-            " the settings"
+            f"{checkpoint} was made with other settings: remove {root}, or restore the settings"
         )
-    load_checkpoint(checkpoint, work.model, work.optimizers, world=work.world)
+    work.world.wait()
+    if work.world.first:
+        sweep_checkpoints(root, upto=state["step"], keep=work.config.keep_checkpoints)
+    if checkpoint is not None:
+        load_checkpoint(checkpoint, work.model, work.optimizers, world=work.world)
     return state
 
 
