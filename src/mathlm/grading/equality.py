@@ -251,7 +251,7 @@ def _named(items: Sequence[Term]) -> dict[Term, Term] | None:
 
 def values_of(items: Sequence[Term]) -> list[Term]:
     """The items without the names that they are assigned to."""
-    stripped = []
+    stripped: list[Term] = []
     for item in items:
         pair = _assignment(item)
         value = item if pair is None else pair[1]

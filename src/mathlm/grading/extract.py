@@ -76,6 +76,12 @@ def _boxes(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
+def boxed(text: str) -> str | None:
+    """The content of the last box, or None."""
+    found = _boxes(text[-MAX_TEXT:])
+    return found[-1][2] if found else None
+
+
 def _joined(gap: str) -> bool:
     """Whether two boxes belong together: little between them, and no sentence."""
     if len(gap) > 60 or "\n\n" in gap.strip() or re.search(r"\.\s+[A-Z]", gap):
@@ -106,7 +112,7 @@ def _is_mathematical(word: str) -> bool:
     return word.lower() in _MATH_WORDS or word.isupper() or word in SHORT_UNITS
 
 
-def _is_bare(text: str) -> bool:
+def is_bare(text: str) -> bool:
     """Whether a text is an answer as it stands, with at most a unit's words after it."""
     if len(text) > _BARE:
         return False
@@ -156,7 +162,7 @@ def _fragment(text: str, rule: str) -> Extraction:
     sentence = sentence.strip().strip('"“”').strip()
     if not sentence:
         return Extraction(None, rule)
-    if _is_bare(sentence):
+    if is_bare(sentence):
         return Extraction(sentence, rule)
     value = _last_value(sentence) if _prose(sentence) else Extraction(sentence, rule)
     if value.answer is None and _prose(sentence) > 6:
@@ -179,7 +185,7 @@ def _announced(text: str) -> tuple[int, Extraction] | None:
 def extract(text: str) -> Extraction:
     """The final answer of a text; the later of a box and an announcement, else the last value."""
     text = GLUED.sub(r" \1 ", text[-MAX_TEXT:])
-    if len(text) <= 40 and "\\" not in text and "$" not in text and _is_bare(text):
+    if len(text) <= 40 and "\\" not in text and "$" not in text and is_bare(text):
         stripped = text.strip()
         return Extraction(stripped or None, "bare" if stripped else "none")
     cut = _NEXT_PROBLEM.search(text)
@@ -197,7 +203,7 @@ def extract(text: str) -> Extraction:
     if marks:
         return _fragment(marks[-1][1] or marks[-1][2], "marked")
     stripped = text.strip()
-    if stripped and _is_bare(stripped):
+    if stripped and is_bare(stripped):
         return Extraction(stripped, "bare")
     return _last_value(text)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from mathlm.grading.extract import Extraction
 from mathlm.grading.grader import Judgement, find, is_choice, judge
+from mathlm.grading.llemma import rules_of
+from mathlm.grading.minerva import gold_answer, judge_math, phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,18 @@ def default(gold: str, answer: str, task: str | None) -> Graded:
     return Graded(gold_found, found, judge(gold_found.answer, found.answer))
 
 
-POLICIES: dict[str, Policy] = {"default": default}
+def llemma(gold: str, answer: str, task: str | None) -> Graded:
+    """Llemma's released code, bug for bug, by task (`llemma` module)."""
+    return Graded(*rules_of(task)(gold, answer))
+
+
+def minerva(gold: str, answer: str, task: str | None) -> Graded:
+    """Minerva's MATH rules as in lm-evaluation-harness, whatever the task."""
+    found = phrase(answer)
+    return Graded(Extraction(gold_answer(gold), "boxed"), found, judge_math(gold, found))
+
+
+POLICIES: dict[str, Policy] = {"default": default, "llemma": llemma, "minerva": minerva}
 
 
 def installed() -> list[str]:

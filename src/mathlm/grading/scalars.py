@@ -30,9 +30,14 @@ def as_decimal(term: Term) -> Number | None:
     """The term as a written decimal (`0.25`, `2.5*10^-3`), or None."""
     if isinstance(term, Number):
         return term if term.places is not None else None
-    if isinstance(term, Apply) and term.op == "*" and isinstance(term.args[0], Number):
+    if isinstance(term, Apply) and term.op == "*":
         mantissa, power = term.args
-        if isinstance(power, Apply) and power.op == "^" and exact(power.args[0]) == 10:
+        if (
+            isinstance(mantissa, Number)
+            and isinstance(power, Apply)
+            and power.op == "^"
+            and exact(power.args[0]) == 10
+        ):
             value = exact(term)
             scale = exact(power.args[1])
             if value is not None and scale is not None:
@@ -142,18 +147,19 @@ def _functions(a: Term, b: Term) -> Decision:
     return (True, "places") if agreed >= 2 else (None, "undefined")
 
 
-def expressions(a: Term, b: Term) -> Decision:
-    """Two scalar terms without units, percent signs or degrees of their own."""
+def expressions(a: Term, b: Term, *, exactly: bool = False) -> Decision:
+    """Two scalar terms without units, percent signs or degrees of their own.
+
+    With `exactly` no decimal stands for what it is rounded from.
+    """
     if a == b:
         return True, "identical"
     first, second = exact(a), exact(b)
     if first is not None and second is not None:
-        return numbers(a, b, first, second)
+        return (first == second, "number") if exactly else numbers(a, b, first, second)
     variables = symbols(a) | symbols(b)
     if not variables and not any(_is_call(part) for t in (a, b) for part in walk(t)):
         return _closed_forms(a, b)
-    if bool(symbols(a)) != bool(symbols(b)) and (first is not None or second is not None):
-        return _functions(a, b)
     return _functions(a, b)
 
 
