@@ -94,7 +94,9 @@ def test_a_repeated_run_ends_in_the_same_bytes(context):
 
 def test_a_problem_without_gold_is_the_users_mistake(context):
     solve = context.input("completions")
-    write_jsonl(solve / "problems.jsonl", [Problem(id="p0", task="sums"), Problem(id="p1", task="sums")])
+    write_jsonl(
+        solve / "problems.jsonl", [Problem(id="p0", task="sums"), Problem(id="p1", task="sums")]
+    )
     with pytest.raises(UserError, match="no gold answer"):
         run(context, GradeConfig())
 

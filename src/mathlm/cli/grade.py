@@ -34,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--gold", help="a gold answer, bare or inside a text")
     parser.add_argument("--answer", help="the answer to judge, bare or inside a text")
-    parser.add_argument("--run", metavar="RUN", dest="run_directory", help="a run's directory: regrade its completions")
+    parser.add_argument(
+        "--run",
+        metavar="RUN",
+        dest="run_directory",
+        help="a run's directory: regrade its completions",
+    )
     parser.add_argument(
         "--policy", action="append", metavar="P",
         help="default, llemma, minerva, prm800k, math_verify; repeat for several"
@@ -51,7 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Grade what the arguments name."""
-    ways = [bool(args.files), args.gold is not None or args.answer is not None, bool(args.run_directory)]
+    ways = [
+        bool(args.files),
+        args.gold is not None or args.answer is not None,
+        bool(args.run_directory),
+    ]
     if sum(ways) != 1:
         raise UserError("give files, or --gold and --answer, or --run: one of the three")
     if args.run_directory:

@@ -15,7 +15,7 @@ _PUBLIC = {
     "grade": "mathlm.grading.verdicts",
     "grade_all": "mathlm.grading.verdicts",
 }
-__all__ = ["POLICIES", "extract", "grade", "grade_all"]  # noqa: F822 (loaded on first use)
+__all__ = ["POLICIES", "extract", "grade", "grade_all"]
 
 
 def __getattr__(name: str) -> Any:

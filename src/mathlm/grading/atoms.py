@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from mathlm.grading.terms import E, I, INFINITY, PI, Apply, Number, Symbol, Term, TooLarge
+from mathlm.grading.terms import INFINITY, PI, Apply, E, I, Number, Symbol, Term, TooLarge
+from mathlm.grading.tokens import words_of
 
 MAX_DIGITS = 400
 MAX_SCALE = 400
@@ -53,10 +54,11 @@ def joined_text(text: str) -> str:
     return "".join(text.split()).strip("{}")
 
 
-UNREAD = frozenset(
+UNREAD = words_of(
     r"""\int \iint \iiint \oint \sum \prod \lim \limsup \liminf \partial \nabla \bigcup \bigcap
-    \begin \end \left \right \frac \sqrt \over \choose \det \stackrel \overset \underset \includegraphics
-    \hline \forall \exists \mid \vee \wedge \neg \pmod \mod \bmod \rangle \rfloor \rceil \rvert
-    \cup \cap \setminus \cdot \times \div \pm \mp \input \def \newcommand \catcode""".split()
+    \begin \end \left \right \frac \sqrt \over \choose \det \stackrel \overset \underset
+    \includegraphics \hline \forall \exists \mid \vee \wedge \neg \pmod \mod \bmod \rangle
+    \rfloor \rceil \rvert \cup \cap \setminus \cdot \times \div \pm \mp \input \def \newcommand
+    \catcode"""
 )
 """Commands that a lone name must not be made of: operators, and what only SymPy's parser reads."""

@@ -17,13 +17,16 @@ _CHARACTERS = str.maketrans(
     {
         "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-",
         "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "•": r"\cdot ", "∗": "*",
-        "÷": r"\div ", "⁄": "/", "∕": "/", "／": "/", "＋": "+", "＝": "=", "±": r"\pm ", "∓": r"\mp ",
+        "÷": r"\div ", "⁄": "/", "∕": "/", "／": "/", "＋": "+", "＝": "=",
+        "±": r"\pm ", "∓": r"\mp ",
         "≤": r"\le ", "⩽": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
         "＜": "<", "＞": ">", "∈": r"\in ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ",
         "∅": r"\emptyset ", "∞": r"\infty ", "π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ",
         "β": r"\beta ", "γ": r"\gamma ", "λ": r"\lambda ", "μ": r"\mu ", "ω": r"\omega ",
-        "φ": r"\phi ", "σ": r"\sigma ", "ρ": r"\rho ", "τ": r"\tau ", "δ": r"\delta ", "ε": r"\epsilon ",
-        "ℝ": r"\mathbb{R}", "°": r"^\circ ", "º": r"^\circ ", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"',
+        "φ": r"\phi ", "σ": r"\sigma ", "ρ": r"\rho ", "τ": r"\tau ", "δ": r"\delta ",
+        "ε": r"\epsilon ",
+        "ℝ": r"\mathbb{R}", "°": r"^\circ ", "º": r"^\circ ", "′": "'", "’": "'",
+        "‘": "'", "“": '"', "”": '"',
         "²": "^{2}", "³": "^{3}", "¹": "^{1}", "⁴": "^{4}", "⁵": "^{5}", "⁶": "^{6}", "⁷": "^{7}",
         "⁸": "^{8}", "⁹": "^{9}", "⁰": "^{0}", "ⁿ": "^{n}",
         "₀": "_{0}", "₁": "_{1}", "₂": "_{2}", "₃": "_{3}", "₄": "_{4}", "₅": "_{5}", "₆": "_{6}",
@@ -32,11 +35,14 @@ _CHARACTERS = str.maketrans(
         "¾": r"\frac{3}{4}", "⅕": r"\frac{1}{5}", "⅖": r"\frac{2}{5}", "⅗": r"\frac{3}{5}",
         "⅘": r"\frac{4}{5}", "⅙": r"\frac{1}{6}", "⅚": r"\frac{5}{6}", "⅛": r"\frac{1}{8}",
         "⅜": r"\frac{3}{8}", "⅝": r"\frac{5}{8}", "⅞": r"\frac{7}{8}",
-        "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{", "｝": "}", "，": ",", "；": ";", "：": ":",
-        "。": ".", "％": "%", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
+        "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{", "｝": "}", "，": ",", "；": ";",
+        "：": ":",
+        "。": ".", "％": "%", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ",
+        "〉": r"\rangle ",
         "∣": "|", "√": r"\sqrt ", "∛": r"\sqrt[3] ", "€": "", "£": "", "¥": "", "₹": "",
         "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2003": " ", "\u2002": " ", "\u200a": " ",
-        "\u2063": "", "\u200b": "", "\u200c": "", "\u200d": "", "\ufeff": "", "\u2061": "", "\u2062": "", "\u2060": "",
+        "\u2063": "", "\u200b": "", "\u200c": "", "\u200d": "", "\ufeff": "", "\u2061": "",
+        "\u2062": "", "\u2060": "",
     }
 )  # fmt: skip
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -52,6 +58,7 @@ _DOUBLED = re.compile(r"\\\\(?=[a-zA-Z(){}\[\]!,;:%$])")
 _NEWLINES = re.compile(r"\\n(?=[^a-zA-Z]|$)")
 _LETTERS = re.compile(r"\\(?:mathrm|rm|mathbf|mathit|boldsymbol|bm|mathsf|mathcal|vec|hat|bar)\s*"
                       r"\{\s*([A-Za-z])\s*\}")  # fmt: skip
+_BRACED_UNIT = re.compile(r"(?<=\d)\s*\{\s*([A-Za-z]{2,})\s*\}")
 GLUED = re.compile(r"(?<=[\d)\]}])(or|and)(?=[A-Z(\d\[{])")
 """Connectives without spaces, as in `(11,7)or(7,11)`."""
 _BLANKS = re.compile(r"\s+")
@@ -64,6 +71,7 @@ def unify(text: str) -> str:
         raise TooLarge(f"{len(text)} characters")
     if not text.isascii():
         text = _SURROGATES.sub("", text).translate(_CHARACTERS)
+    text = _BRACED_UNIT.sub(r" \1", text)
     text = _THOUSANDS.sub("", GLUED.sub(r" \1 ", text))
     if "\\" not in text:
         return text

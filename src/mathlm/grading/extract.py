@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from mathlm.grading.clean import GLUED
-from mathlm.grading.tokens import SHORT_UNITS, braced
+from mathlm.grading.tokens import SHORT_UNITS, braced, words_of
 
 MAX_TEXT = 200_000
 """Characters of a completion that are read, from its end."""
@@ -56,9 +56,9 @@ _QUIET = re.compile(
 _JOINED = re.compile(r"[,;&]|\b(?:and|or)\b")
 _LETTER = re.compile(r"(?:^|[\s(*])\(?([A-J])\)?(?=[\s).,:*]|$)")
 _LEADING_LETTER = re.compile(r"^\W{0,4}([A-J])\s*[).:]")
-_MATH_WORDS = frozenset(
+_MATH_WORDS = words_of(
     """sin cos tan cot sec csc log ln sqrt pi arcsin arccos arctan exp and or inf infty frac le ge
-    percent pct degrees""".split()
+    percent pct degrees"""
 )
 
 
@@ -70,7 +70,7 @@ def _boxes(text: str) -> list[tuple[int, int, str]]:
             continue
         content, end = braced(text, match.end())
         if end == match.end():  # \boxed 5
-            word = text[end:].split("$")[0].split()
+            word = text[end:].split("$", maxsplit=1)[0].split()
             content, end = (word[0] if word else ""), end + (len(word[0]) + 1 if word else 0)
         found.append((match.start(), end, content))
     return found
@@ -130,10 +130,8 @@ def is_bare(text: str) -> bool:
         return "$" not in text and "\\(" not in text and ":" not in text
     after = text[: text.find(loud[0])] if not known else text
     return (
-        any(ch.isdigit() for ch in after)
-        and not re.search(r"\d[^A-Za-z]*$", text.rstrip(" ."))
-        or (known and not _FORMULA.search(text))
-    )
+        any(ch.isdigit() for ch in after) and not re.search(r"\d[^A-Za-z]*$", text.rstrip(" ."))
+    ) or (known and not _FORMULA.search(text))
 
 
 def _last_value(text: str) -> Extraction:

@@ -26,7 +26,9 @@ _PLAIN_NUMBER = re.compile(r"([-+]?)\$?(\d{1,3}(?:,\d{3})+|\d{1,300})(?:\.(\d{0,
 _SPACED_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?: \d{3})+(?:\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)")
 _COMMAS = re.compile(r"\d,\d")
-_SYMBOLIC = re.compile(r"\\(?:int|sum|prod|lim|det|iint|oint|partial|begin|operatorname|over)(?![a-zA-Z])")
+_SYMBOLIC = re.compile(
+    r"\\(?:int|sum|prod|lim|det|iint|oint|partial|begin|operatorname|over)(?![a-zA-Z])"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def _float(text: str) -> float | None:
         except (Undefined, Huge):
             break
         return None if isinstance(value, complex) else float(value)
-    match = _NUMBER.match(text.strip("$ ~\\approx"))
+    match = _NUMBER.match(text.strip("$ ~"))
     try:
         return float(match[0].replace(",", "")) if match else None
     except ValueError:
@@ -181,5 +181,3 @@ def rules_of(task: str | None) -> Callable[[str, str], Graded]:
     """The rules of a task by its name; MATH's for any other."""
     name = (task or "math").lower()
     return next((rules for pattern, rules in _RULES if pattern.search(name)), math_task)
-
-

@@ -1,9 +1,9 @@
-"""What SymPy's `parse_latex` (ANTLR grammar, SymPy 1.13) makes of a string, as our terms.
+r"""What SymPy's `parse_latex` (ANTLR grammar, SymPy 1.13) makes of a string, as our terms.
 
 For the emulated policies only: it keeps that parser's habits (measured with the original), which
 are not those of mathematics. It reads the longest prefix that is an expression (`1,2` is 1), takes
-every unknown command for a factor, `pi`, `e` and `i` for variables, `1\\frac{1}{2}` for a product,
-`x(y)` for a function's value, and refuses `.5`, `\\%`, tuples, intervals and matrices.
+every unknown command for a factor, `pi`, `e` and `i` for variables, `1\frac{1}{2}` for a product,
+`x(y)` for a function's value, and refuses `.5`, `\%`, tuples, intervals and matrices.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ import re
 from fractions import Fraction
 
 from mathlm.grading.terms import ONE, Apply, Number, Symbol, Term, TooLarge, Unreadable, negative
+from mathlm.grading.tokens import words_of
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)|(?P<command>\\[A-Za-z]+)|(?P<letter>[A-Za-z])"
     r"|(?P<sign>\\[{},;:! ]|[-+*/^_(){}\[\]|!=<>,.;:']|.))",
     re.DOTALL,
 )
-_IGNORED = frozenset(
-    [r"\left", r"\right", r"\,", r"\;", r"\:", r"\!", r"\ ", r"\quad", r"\qquad", r"\limits"]
-    + [r"\displaystyle", r"\big", r"\bigl", r"\bigr"]
-)
-_NAMED = frozenset(
-    "sin cos tan csc sec cot arcsin arccos arctan sinh cosh tanh exp log ln".split()
-)
-_RELATIONS = frozenset(r"= < > \le \leq \ge \geq \lt \gt \ne \neq".split())
+_IGNORED = words_of(
+    r"\left \right \, \; \: \! \quad \qquad \limits \displaystyle \big \bigl \bigr"
+) | {"\\ "}
+_NAMED = words_of("sin cos tan csc sec cot arcsin arccos arctan sinh cosh tanh exp log ln")
+_RELATIONS = words_of(r"= < > \le \leq \ge \geq \lt \gt \ne \neq")
 _CLOSES = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 _MAX_DEPTH, _MAX_LENGTH = 60, 1000
 
@@ -39,7 +37,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         value = match[kind]
         if value in _IGNORED:
             continue
-        if kind == "sign" and value in "\\%$&#~@\"`?":
+        if kind == "sign" and value in '\\%$&#~@"`?':
             raise Unreadable(f"{value!r}")
         if kind == "number" and found and found[-1][0] == "number":
             found[-1] = ("number", found[-1][1] + value)
@@ -120,10 +118,8 @@ class _Prefix:
     def power(self) -> Term:
         base = self.atom()
         while self.value() in ("^", "!"):
-            if self.take() == "!":
-                base = Apply("!", (base,))
-            else:
-                base = Apply("^", (base, self.script()))
+            factorial = self.take() == "!"
+            base = Apply("!", (base,)) if factorial else Apply("^", (base, self.script()))
         return base
 
     def script(self) -> Term:

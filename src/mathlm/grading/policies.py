@@ -14,6 +14,11 @@ from mathlm.grading.extract import Extraction
 from mathlm.grading.grader import Judgement, find, is_choice, judge
 from mathlm.grading.llemma import rules_of
 from mathlm.grading.minerva import gold_answer, judge_math, phrase
+from mathlm.grading.peer import is_installed, require
+from mathlm.grading.prm800k import grade as grade_prm800k
+
+SYMBOLIC = "mathlm.grading.symbolic:compare"
+PEER = "mathlm.grading.peer:compare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,10 @@ class Graded:
     gold: Extraction
     answer: Extraction
     judgement: Judgement | None
+    function: str = SYMBOLIC
+    """Where there is no judgement: who makes it, as `module:function` for a worker."""
+    texts: tuple[str, str] | None = None
+    """What that function is given; None: the extracted answers."""
 
 
 Policy = Callable[[str, str, str | None], Graded]
@@ -52,9 +61,27 @@ def minerva(gold: str, answer: str, task: str | None) -> Graded:
     return Graded(Extraction(gold_answer(gold), "boxed"), found, judge_math(gold, found))
 
 
-POLICIES: dict[str, Policy] = {"default": default, "llemma": llemma, "minerva": minerva}
+def prm800k(gold: str, answer: str, task: str | None) -> Graded:
+    """PRM800K's grader without its `eval` (`prm800k` module)."""
+    return Graded(*grade_prm800k(gold, answer))
+
+
+def math_verify(gold: str, answer: str, task: str | None) -> Graded:
+    """Math-Verify, the library, on the whole texts; UserError where it is not installed."""
+    require()
+    found = find(gold), find(answer)
+    return Graded(*found, None, PEER, (gold, answer))
+
+
+POLICIES: dict[str, Policy] = {
+    "default": default,
+    "llemma": llemma,
+    "minerva": minerva,
+    "prm800k": prm800k,
+    "math_verify": math_verify,
+}
 
 
 def installed() -> list[str]:
     """Names of the policies that can run here (`math_verify` needs its library)."""
-    return list(POLICIES)
+    return [name for name in POLICIES if name != "math_verify" or is_installed()]

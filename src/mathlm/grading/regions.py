@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mathlm.grading.terms import Apply, Symbol, Term, Text, symbols, walk
 from mathlm.grading.values import Huge, Undefined, numeric
@@ -65,7 +66,7 @@ def build(critical: list[float], inside: Callable[[float], bool]) -> Region:
             points.append(point)
     pieces: list[Piece] = []
     edges = [-math.inf, *points, math.inf]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         if math.isfinite(low) and inside(low):
             _append(pieces, Piece(low, True, low, True))
         if inside(_between(low, high)):
@@ -184,22 +185,28 @@ def _bisected(f: Callable[[float], float | None]) -> list[float]:
     """Changes of sign (or of being defined) on a grid that is dense near zero."""
     grid = [math.sinh(k / 40) for k in range(-_GRID, _GRID + 1)]
     found: list[float] = []
-    for low, high in zip(grid, grid[1:], strict=False):
+    for low, high in pairwise(grid):
         left, right = f(low), f(high)
         if left == 0:
             found.append(low)
         if (left is None) != (right is None) or (
             left is not None and right is not None and left * right < 0
         ):
-            for _ in range(60):
-                middle = (low + high) / 2
-                value = f(middle)
-                same = (value is None) == (left is None) and (
-                    value is None or left is None or value * left > 0
-                )
-                low, high = (middle, high) if same else (low, middle)
-            found.append(round(high, 12))
+            found.append(_change(f, low, high))
     return found[:50]
+
+
+def _change(f: Callable[[float], float | None], low: float, high: float) -> float:
+    """Where between two places the sign, or being defined, changes."""
+    left = f(low)
+    for _ in range(60):
+        middle = (low + high) / 2
+        value = f(middle)
+        same = (value is None) == (left is None) and (
+            value is None or left is None or value * left > 0
+        )
+        low, high = (middle, high) if same else (low, middle)
+    return round(high, 12)
 
 
 _HOLDS: dict[str, Callable[[float], bool]] = {

@@ -14,30 +14,32 @@ from collections.abc import Sequence
 from mathlm.core.processes import Outcome, Pool
 from mathlm.grading.clean import unify
 from mathlm.grading.grader import Judgement, read
+from mathlm.grading.policies import SYMBOLIC
 from mathlm.grading.terms import TooLarge
 
 TIMEOUT_S = 3.0
 MEMORY_MIB = 1024
 _MAX_CACHE = 65_536
 _lock = threading.Lock()
-_pools: dict[int, Pool] = {}
-_cache: dict[tuple[str, str], Judgement] = {}
+_pools: dict[tuple[str, int], Pool] = {}
+_cache: dict[tuple[str, str, str], Judgement] = {}
 
 Pair = tuple[str, str]
 
 
-def _pool(workers: int) -> Pool:
+def _pool(function: str, workers: int) -> Pool:
     with _lock:
-        if workers not in _pools:
+        key = function, workers
+        if key not in _pools:
             if not _pools:
                 atexit.register(close)
-            _pools[workers] = Pool(
-                "mathlm.grading.symbolic:compare",
+            _pools[key] = Pool(
+                function,
                 workers=workers,
                 timeout_s=TIMEOUT_S,
                 memory_mib=MEMORY_MIB,
             )
-        return _pools[workers]
+        return _pools[key]
 
 
 def close() -> None:
@@ -49,14 +51,15 @@ def close() -> None:
         pool.close()
 
 
-def _judgement(pair: Pair, outcome: Outcome) -> Judgement:
+def _judgement(function: str, pair: Pair, outcome: Outcome) -> Judgement:
+    rule = "symbolic" if function == SYMBOLIC else "library"
     forms = read(pair[0]).normal, read(pair[1]).normal
     if outcome.status == "done" and outcome.value is not None:
-        return Judgement("correct" if outcome.value else "incorrect", "symbolic", *forms)
+        return Judgement("correct" if outcome.value else "incorrect", rule, *forms)
     if outcome.status == "timeout":
-        return Judgement("timeout", "symbolic", *forms, outcome.detail)
+        return Judgement("timeout", rule, *forms, outcome.detail)
     if outcome.status in ("memory", "crashed"):
-        return Judgement("error", "symbolic", *forms, f"{outcome.status}: {outcome.detail}")
+        return Judgement("error", rule, *forms, f"{outcome.status}: {outcome.detail}")
     last = outcome.detail.strip().splitlines()[-1] if outcome.detail.strip() else "unreadable"
     return Judgement("incorrect", "unread", *forms, last[:200])
 
@@ -68,14 +71,14 @@ def _latex(text: str) -> str:
         return ""
 
 
-def compare_all(pairs: Sequence[Pair], workers: int = 1) -> list[Judgement]:
-    """Judgements of extracted (gold, answer) pairs, in their order."""
-    wanted = [pair for pair in dict.fromkeys(pairs) if pair not in _cache]
+def compare_all(function: str, pairs: Sequence[Pair], workers: int = 1) -> list[Judgement]:
+    """Judgements by a worker's function of (gold, answer) pairs, in their order."""
+    wanted = [pair for pair in dict.fromkeys(pairs) if (function, *pair) not in _cache]
     if wanted:
-        pool = _pool(max(1, workers))
-        items = [(_latex(gold), _latex(answer)) for gold, answer in wanted]
+        pool = _pool(function, max(1, workers))
+        items = [(_latex(g), _latex(a)) for g, a in wanted] if function == SYMBOLIC else wanted
         for pair, outcome in zip(wanted, pool.map(items), strict=True):
             if len(_cache) > _MAX_CACHE:
                 _cache.clear()
-            _cache[pair] = _judgement(pair, outcome)
-    return [_cache[pair] for pair in pairs]
+            _cache[(function, *pair)] = _judgement(function, pair, outcome)
+    return [_cache[(function, *pair)] for pair in pairs]

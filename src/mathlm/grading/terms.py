@@ -54,7 +54,7 @@ class Apply:
 
 Term: TypeAlias = Number | Symbol | Text | Apply
 
-PI, E, I, INFINITY = Symbol("pi"), Symbol("e"), Symbol("i"), Symbol("inf")
+PI, E, I, INFINITY = Symbol("pi"), Symbol("e"), Symbol("i"), Symbol("inf")  # noqa: E741
 REALS = Symbol("R")
 CONSTANTS = frozenset({"pi", "e", "i", "inf"})
 ONE = Number(Fraction(1))

@@ -25,26 +25,31 @@ class Token:
     spaced: bool = False
 
 
-FUNCTIONS = frozenset(
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
+    return frozenset(text.split())
+
+
+FUNCTIONS = words_of(
     """sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth asin acos atan
-    asinh acosh atanh log ln lg exp sqrt abs floor ceil max min gcd lcm det arg Re Im sgn""".split()
+    asinh acosh atanh log ln lg exp sqrt abs floor ceil max min gcd lcm det arg Re Im sgn"""
 )
-GREEK = frozenset(
+GREEK = words_of(
     """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi
     rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi
-    Omega hbar ell""".split()
+    Omega hbar ell"""
 )
 SEPARATORS = frozenset({"and", "or", "And", "Or", "AND", "OR"})
 PERCENT = frozenset({"percent", "pct", "percentage", "percents"})
 DEGREES = frozenset({"degree", "degrees", "deg"})
 INFINITIES = frozenset({"inf", "infty", "infinity", "Infinity", "oo"})
-SHORT_UNITS = frozenset(
+SHORT_UNITS = words_of(
     """km cm mm nm ft kg mg lb lbs oz mph kph ml mL hr hrs min sec ms am pm Hz eV kJ kW mol cal
-    ways cups cats dogs days day week weeks year years men hours inch inches in mi yd rad""".split()
+    ways cups cats dogs days day week weeks year years men hours inch inches in mi yd rad"""
 )
-TEXT_COMMANDS = frozenset(
+TEXT_COMMANDS = words_of(
     r"\text \mbox \textbf \textit \textnormal \textrm \textsf \texttt \mathrm \operatorname"
-    r" \mathbf \mathit \rm \hbox \emph \textup \mathsf \mathcal".split()
+    r" \mathbf \mathit \rm \hbox \emph \textup \mathsf \mathcal"
 )
 _NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
 _GROUPED = r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
@@ -101,7 +106,7 @@ def _word_tokens(word: str, spaced: bool, before: Token | None) -> list[Token]:
 
 
 def _text_tokens(content: str, spaced: bool, before: Token | None) -> list[Token]:
-    """The content of `\\text{…}`: a separator, a percent sign, an inline value, or words."""
+    r"""The content of `\text{…}`: a separator, a percent sign, an inline value, or words."""
     words = content.strip()
     if words.strip(" ,;") in SEPARATORS:
         return [Token("sign", ",", True)]

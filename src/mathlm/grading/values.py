@@ -261,7 +261,7 @@ _NUMERIC: dict[str, Callable[..., complex]] = {
     "coth": lambda a: 1 / cmath.tanh(a),
     "asinh": _trigonometric("asinh"), "acosh": _trigonometric("acosh"),
     "atanh": _trigonometric("atanh"),
-    "arg": lambda a: cmath.phase(a),
+    "arg": cmath.phase,
     "Re": lambda a: complex(a).real, "Im": lambda a: complex(a).imag,
 }  # fmt: skip
 

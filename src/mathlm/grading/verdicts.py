@@ -62,8 +62,7 @@ def _batch(
         graded.append((found, time.perf_counter() - start))
     pending = [found for found, _ in graded if found.judgement is None]
     start = time.perf_counter()
-    asked = [(found.gold.answer or "", found.answer.answer or "") for found in pending]
-    slow = iter(compare_all(asked, workers) if pending else [])
+    slow = iter(_slow(pending, workers))
     share = (time.perf_counter() - start) / len(pending) if pending else 0.0
     verdicts = []
     for found, seconds in graded:
@@ -72,6 +71,16 @@ def _batch(
             judgement, seconds = next(slow), seconds + share  # noqa: PLW2901
         verdicts.append(_verdict(found, judgement, policy, task=task, seconds=seconds))
     return verdicts
+
+
+def _slow(pending: list[Graded], workers: int) -> list[Judgement]:
+    """Judgements of what is left to workers; all of a policy's ask the same function."""
+    if not pending:
+        return []
+    pairs = [
+        found.texts or (found.gold.answer or "", found.answer.answer or "") for found in pending
+    ]
+    return compare_all(pending[0].function, pairs, workers)
 
 
 def _verdict(
