@@ -84,6 +84,7 @@ def _config(descriptor: int, maximum: str) -> str:
             "readable": _site(),
             "preload": PRELOAD,
             "maximum": maximum,
+            "caller": f"{os.getpid()}-{os.urandom(8).hex()}",  # makes its command line its own
         }
     )
 

@@ -20,7 +20,6 @@ from typing import Any
 
 from mathlm.solving.sandbox.escapes import AFTERWARDS, ATTEMPTS, Attempt
 from mathlm.solving.sandbox.inside.confine import Limits
-from mathlm.solving.sandbox.inside.watch import Proc
 from mathlm.solving.sandbox.result import Level, ProgramResult
 from mathlm.solving.sandbox.service import Sandbox
 
@@ -108,18 +107,24 @@ def _bait() -> Iterator[_Bait]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _processes_left(zygote: int) -> int:
-    """Processes below the zygote once the dust has settled."""
-    if not os.path.isdir("/proc/self"):
-        return 0
-    descriptor = os.open("/proc", os.O_RDONLY)
-    try:
-        deadline = time.monotonic() + _SETTLE_S
-        while (left := len(Proc(descriptor).tree(zygote)) - 1) and time.monotonic() < deadline:
+def _same_command(pid: int) -> int:
+    """Processes with the command line of `pid`: its forks have it, wherever they have gone."""
+    wanted, found = Path(f"/proc/{pid}/cmdline").read_bytes(), 0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with suppress(OSError):
+                found += Path(f"/proc/{entry}/cmdline").read_bytes() == wanted
+    return found
+
+
+def processes_left(zygote: int) -> int:
+    """Forks of the zygote that are still there once the dust has settled; 0 without /proc."""
+    deadline = time.monotonic() + _SETTLE_S
+    with suppress(FileNotFoundError):
+        while (left := _same_command(zygote) - 1) > 0 and time.monotonic() < deadline:
             time.sleep(0.01)
         return left
-    finally:
-        os.close(descriptor)
+    return 0
 
 
 def _faults(attempt: Attempt, result: ProgramResult, bait: _Bait, box: Sandbox) -> list[str]:
@@ -128,7 +133,7 @@ def _faults(attempt: Attempt, result: ProgramResult, bait: _Bait, box: Sandbox) 
         expected = " or ".join(sorted(attempt.accepted))
         faults.append(f"reported as {result.status}, expected {expected}: {result.error[-200:]}")
     zygote = box.start().zygote_pid
-    if left := _processes_left(zygote):
+    if left := processes_left(zygote):
         faults.append(f"{left} processes are left")
     faults += bait.taken()
     after = box.run_blocking(AFTERWARDS)
@@ -160,8 +165,8 @@ def selftest(
 ) -> list[Finding]:
     """What came of every attempt, in order; about 15 seconds for all of them.
 
-    `timeout_s` is the wall clock of those that never end. A machine below `minimum_level` runs nothing: its findings are `refused`, and held. Raises
-    MachineError where no zygote can be started.
+    `timeout_s` is the wall clock of those that never end. A machine below `minimum_level` runs
+    nothing: its findings are `refused`, and held. Raises MachineError where no zygote starts.
     """
     box = Sandbox(workers=1, minimum_level=minimum_level, maximum_level=maximum_level)
     try:

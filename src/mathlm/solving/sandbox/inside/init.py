@@ -7,18 +7,22 @@ which everything left behind comes, and kills it. Either way it dies with the zy
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from mathlm.solving.sandbox.inside import confine, jail, syscalls
 from mathlm.solving.sandbox.inside.confine import Limits
+from mathlm.solving.sandbox.inside.watch import Proc
 
 INSIDE_UID = 1000
 GRACE_S = 0.1
 """How long children that the program left have to end by themselves before they are killed."""
+_GROUPS: list[int] = []
+"""The program's process group, of an init that has started it."""
 
 
 def write_maps(proc: int, inside: tuple[int, int], owner: tuple[int, int]) -> None:
@@ -47,47 +51,79 @@ def die_with_parent(lifeline: int) -> None:
         os._exit(0)
 
 
-def children() -> list[int]:
-    """Direct children of this process, by a scan of /proc."""
-    own, found = os.getpid(), []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == own:
-            found.append(int(entry))
+def _parents() -> dict[int, int]:
+    """Every process's parent; empty where there is no /proc."""
+    try:
+        descriptor = os.open("/proc", os.O_RDONLY)
+    except OSError:
+        return {}
+    try:
+        return Proc(descriptor).parents()
+    finally:
+        os.close(descriptor)
+
+
+def _below(pid: int, spare: Collection[int]) -> set[int]:
+    parents = _parents()
+    found: set[int] = set()
+    new = {pid}
+    while new:
+        new = {child for child, parent in parents.items() if parent in new} - found - set(spare)
+        found |= new
     return found
 
 
-def kill_all_below() -> None:
-    """Kill every descendant: orphans come to this process (a subreaper) until none is left."""
+def _signal_each(pids: set[int], number: int) -> None:
+    for pid in sorted(pids):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def kill_all_below(spare: Collection[int] = ()) -> None:
+    """Kill every descendant of this process, their subreaper, save `spare` and what is below them.
+
+    A bomb forks faster than one can kill it: all are stopped first, again and again until a look
+    finds nobody new, since the stopped do not fork; only then are they killed.
+    """
+    own = os.getpid()
     while True:
-        for pid in children():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
+        stopped: set[int] = set()
+        while new := _below(own, spare) - stopped:
+            _signal_each(new, signal.SIGSTOP)
+            stopped |= new
+        if not stopped:
             return
+        _signal_each(stopped, signal.SIGKILL)
+        for pid in sorted(stopped):
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.001)
+
+
+def become_subreaper() -> None:
+    """Have orphans below this process become its children."""
+    if syscalls.IS_LINUX:
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _adopt_orphans(lifeline: int) -> None:
-    def end(number: int, frame: object) -> None:
-        kill_all_below()
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, end)
+    """Without a pid namespace: be told by SIGTERM to end all that came here."""
+    signal.signal(signal.SIGTERM, lambda number, frame: _end_all())
+    become_subreaper()
     if syscalls.IS_LINUX:
-        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
     if select.select([lifeline], [], [], 0)[0]:
         os._exit(0)
+
+
+def _end_all() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if not syscalls.IS_LINUX:  # without /proc only the program's own group can be found
+        for group in _GROUPS:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+    kill_all_below()
+    os._exit(0)
 
 
 def prepare(limits: Limits, proc: int, *, owner: tuple[int, int]) -> None:
@@ -122,6 +158,7 @@ def oversee(program: Callable[[], None], report: int, lifeline: int, *, namespac
     if pid == 0:
         program()
         os._exit(72)
+    _GROUPS.append(pid)
     confine.take_descriptors([report, lifeline])
     report = 0
     if namespaces:
@@ -131,7 +168,7 @@ def oversee(program: Callable[[], None], report: int, lifeline: int, *, namespac
         if ended == pid:
             break
     left = _left_behind(time.monotonic() + GRACE_S)
-    if not namespaces:
-        kill_all_below()
     os.write(report, f"{status} {left}".encode())
+    if not namespaces:
+        _end_all()
     os._exit(0)

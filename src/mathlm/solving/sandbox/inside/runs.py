@@ -52,6 +52,8 @@ class Run:
     stopped_at: float | None = None
     reason: str = ""
     note: str = ""
+    orphaned: bool = False
+    """Its init had to be killed before it had killed what it adopted."""
     data: dict[str, bytearray] = field(default_factory=dict)
 
     @classmethod
@@ -154,6 +156,7 @@ class Run:
             if time.monotonic() > deadline:
                 self._signal(signal.SIGKILL)
                 os.waitpid(self.pid, 0)
+                self.orphaned = not self.host.ground.namespaces
                 break
             time.sleep(0.0005)
         if self.folder:

@@ -21,7 +21,7 @@ import sys
 import traceback
 from typing import Any
 
-from mathlm.solving.sandbox.inside import folders, program, syscalls
+from mathlm.solving.sandbox.inside import folders, init, program, syscalls
 from mathlm.solving.sandbox.inside import ground as grounds
 from mathlm.solving.sandbox.inside.runs import Host, Run
 
@@ -162,6 +162,8 @@ class Zygote:
             run.close(descriptor)
         del self.runs[run.number]
         self.channel.send(run.report())
+        if run.orphaned:
+            init.kill_all_below(spare=[other.pid for other in self.runs.values()])
 
 
 def preload(names: list[str]) -> None:
@@ -195,6 +197,7 @@ def main(config: dict[str, Any]) -> None:
         host = Host(ground, proc, null, *os.pipe())
         if not ground.namespaces:
             folders.sweep()
+            init.become_subreaper()
     except Exception:  # noqa: BLE001  (whatever goes wrong must reach the caller in words)
         channel.send({"broken": traceback.format_exc()})
         return
