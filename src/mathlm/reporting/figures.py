@@ -78,10 +78,10 @@ def _draw(name: str, title: str, size: tuple[float, float], plot: Callable[[Any]
             axes.patch.set_alpha(0)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return Html(_inline(buffer.getvalue(), name, title))
+    return Html(_inline(buffer.getvalue(), name, title=title, inches=size[0]))
 
 
-def _inline(svg: str, name: str, title: str) -> str:
+def _inline(svg: str, name: str, *, title: str, inches: float) -> str:
     """The SVG without prologue, links and fixed size, with own ids and the page's colours."""
     import html
 
@@ -93,7 +93,9 @@ def _inline(svg: str, name: str, title: str) -> str:
     svg = svg.replace("'DejaVu Sans'", "var(--sans)").replace("xlink:href", "href")
     view = re.search(r'viewBox="[^"]*"', svg)
     label = html.escape(title, quote=True)
-    opening = f'<svg class="figure" role="img" aria-label="{label}" {view[0] if view else ""}>'
+    width = f'style="max-width: {104 * inches:.0f}px"'
+    box = view[0] if view else ""
+    opening = f'<svg class="figure" role="img" aria-label="{label}" {width} {box}>'
     return re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1)
 
 
@@ -197,10 +199,11 @@ def before_after(rows: Sequence[Row], models: Sequence[str]) -> Html | None:
             low = [100 * row["low"] for row in own]
             high = [100 * row["high"] for row in own]
             axes.hlines(y, low, high, color=colour, linewidth=1.6)
-            axes.plot([100 * row["value"] for row in own], y, "o", color=colour, label=model)
+            values = [100 * row["value"] for row in own]
+            axes.plot(values, y, "o", color=colour, label=model, clip_on=False)
         axes.set_yticks(range(len(labels)), [f"{task}, {metric}" for task, metric in labels])
         axes.set_ylim(len(labels) - 0.5, -0.5)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, min(100, 5 + max(5, *(100 * row["high"] for row in rows))))
         axes.set_xlabel("% of problems")
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", visible=False)
@@ -228,7 +231,7 @@ def majority(curves: Sequence[Row], models: Sequence[str]) -> Html | None:
                     axes.plot(k, values, "o-", color=colour, markersize=3, label=curve["model"])
             axes.set(title=f"{panel[0]} ({panel[1]})", xlabel="samples in the vote")
             axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, max(5, axes.get_ylim()[1]))
         grid[0].set_ylabel("% right")
         grid[0].legend()
 

@@ -61,7 +61,7 @@ def _body(section: Section) -> Html:
 
 def _under(content: Content) -> str:
     models = " → ".join(content.models) or "no model"
-    parts = [models, f"intervals of {100 * content.confidence:g} %"]
+    parts = [models, f"{100 * content.confidence:g} % intervals"]
     if content.seconds:
         parts.append(f"made in {words.seconds(sum(content.seconds.values()))}")
     if content.peak_memory_mib:
@@ -77,17 +77,18 @@ def _abstract(content: Content) -> Iterator[Html]:
         yield tag("p", f"{number} figures of {len(content.models)} model(s); nothing to compare.")
         return
     by_key = {(row["model"], row["task"], row["metric"]): row for row in content.results}
+    metrics = dict.fromkeys(row["metric"] for row in content.comparisons)
     for other in content.models[1:]:
-        own = [row for row in content.comparisons if row["b"] == other]
-        for metric in dict.fromkeys(row["metric"] for row in own):
-            rows = [row for row in own if row["metric"] == metric]
-            sentences = [_sentence(row, by_key) for row in rows]
-            lead = f"{words.metric_name(metric)[:1].upper()}{words.metric_name(metric)[1:]}"
-            text = join([tag("strong", f"{lead}, {rows[0]['a']} → {other}: "), *sentences])
-            yield tag("p", text)
+        for metric in sorted(metrics, key=lambda name: name == "bits_per_byte"):
+            rows = [r for r in content.comparisons if (r["b"], r["metric"]) == (other, metric)]
+            if rows:
+                lead = f"{words.metric_name(metric)}, {rows[0]['a']} → {other}: "
+                found = join([_finding(row, by_key) for row in rows], "; ")
+                lead = lead if metric.startswith("maj") else lead[:1].upper() + lead[1:]
+                yield tag("p", join([tag("strong", lead), found, Html(".")]))
 
 
-def _sentence(row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], Any]) -> Html:
+def _finding(row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], Any]) -> Html:
     metric = row["metric"]
     values = [
         words.figure(by_key[model, row["task"], metric]["value"], metric)
@@ -96,7 +97,7 @@ def _sentence(row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], Any]
     css = words.outcome(row)
     change = tag("span", f"{values[0]} → {values[1]}", class_=css)
     mark = {"better": "", "worse": " (worse)", "unclear": " (no difference shown)"}[css]
-    return join([escape(f"{row['task']} "), change, escape(f"{mark}; ")])
+    return join([escape(f"{row['task']} "), change, escape(mark)])
 
 
 def _sections(inputs: Inputs, content: Content, config: ReportConfig) -> Iterator[Section]:
@@ -118,22 +119,28 @@ def _ordered(inputs: Inputs, content: Content) -> list[Any]:
     return sorted(inputs.evaluations, key=lambda e: content.models.index(e.model))
 
 
-def _table(content: Content, rows: Sequence[dict[str, Any]], caption: str) -> Table:
+def _table(
+    content: Content, rows: Sequence[dict[str, Any]], *, caption: str, first_column: str
+) -> Table:
     if len(content.models) == 1:
         return tables.scores(rows, caption)
-    return tables.before_after(rows, content.comparisons, content.models, caption)
+    return tables.before_after(
+        rows, content.comparisons, content.models, caption=caption, first_column=first_column
+    )
 
 
 def score_table(content: Content) -> Table:
     """Accuracy and votes, before and after."""
     rows = [row for row in content.results if row["metric"] != "bits_per_byte"]
-    return _table(content, rows, "Shares of problems solved, with their intervals")
+    caption = "Shares of problems solved, with their intervals"
+    return _table(content, rows, caption=caption, first_column="task")
 
 
 def perplexity_table(content: Content) -> Table:
     """Bits per byte, before and after."""
     rows = [row for row in content.results if row["metric"] == "bits_per_byte"]
-    return _table(content, rows, "Bits per byte of held-out text; lower is better")
+    caption = "Bits per byte of held-out text; lower is better"
+    return _table(content, rows, caption=caption, first_column="source")
 
 
 def _figure(svg: Html | None, caption: str) -> Html:
@@ -164,7 +171,25 @@ def _statuses(content: Content) -> Html:
 
 
 def _subjects(content: Content) -> Html:
-    return join(table.to_html() for table in tables.by_subject(content.by_subject, content.models))
+    """Accuracy in the open, other metrics folded away."""
+    rows = content.by_subject
+    shown = [row for row in rows if row["metric"] == "accuracy"]
+    folded = [row for row in rows if row["metric"] != "accuracy"]
+    parts = [table.to_html() for table in tables.by_subject(shown, content.models)]
+    if parts:
+        text = "Points are shares, lines their intervals, from 0 to 100 %: "
+        parts.insert(0, tag("p", join([escape(text), *_legend(content.models)]), class_="note"))
+    if folded:
+        inside = [table.to_html() for table in tables.by_subject(folded, content.models)]
+        head = tag("summary", "The same for majority votes")
+        parts.append(tag("details", join([head, *inside]), class_="plain"))
+    return join(parts)
+
+
+def _legend(models: Sequence[str]) -> Iterator[Html]:
+    for number, model in enumerate(models):
+        yield tag("span", "", class_="key", style=f"background: var(--c{number % 8})")
+        yield escape(model)
 
 
 def _votes(content: Content) -> Html:

@@ -41,6 +41,7 @@ class Solution:
 
     model: str
     solver: str
+    kind: str
     completion: Completion | None
     verdict: Verdict | None
 
@@ -92,10 +93,15 @@ def solutions(
             for solver in solvers:
                 key = (task, problem, solver)
                 if key in completions or key in verdicts:
-                    found[task, problem].append(
-                        Solution(evaluation.model, solver, completions.get(key), verdicts.get(key))
+                    solution = Solution(
+                        evaluation.model,
+                        solver,
+                        evaluation.kind(solver),
+                        completions.get(key),
+                        verdicts.get(key),
                     )
-    return found
+                    found[task, problem].append(solution)
+    return {key: sorted(own, key=lambda s: s.solver) for key, own in found.items()}
 
 
 def section(evaluations: Sequence[Evaluation], number: int, max_chars: int) -> Html:
@@ -164,11 +170,10 @@ def _solution(solution: Solution, max_chars: int) -> Html:
     if completion is None:
         body.append(tag("p", "The completion is not in this run.", class_="note"))
     else:
-        body += _segments(completion, max_chars)
-        spent = (
-            f"{completion.cost.model_tokens} tokens written, ended by {completion.finish_reason}"
-        )
-        body.append(tag("p", spent, class_="note"))
+        body += _segments(completion, max_chars, program=solution.kind == "program")
+        tokens = completion.cost.model_tokens
+        spent = f"{tokens} tokens written, " if tokens else ""
+        body.append(tag("p", f"{spent}ended by {completion.finish_reason}", class_="note"))
     if verdict is not None:
         body.append(tag("p", _judged(verdict), class_="note"))
     return tag("article", join(body), class_=f"card {status.replace(' ', '_')}")
@@ -176,20 +181,22 @@ def _solution(solution: Solution, max_chars: int) -> Html:
 
 def _judged(verdict: Verdict) -> str:
     """How the verdict came about, in a line."""
-    answer = "no answer found" if verdict.answer is None else f"answer {_cut(verdict.answer, 200)}"
+    if verdict.answer is None:
+        return _cut(verdict.reason or "no answer found", 300)
+    answer = f"answer {_cut(verdict.answer, 200)}"
     rule = f", decided by the rule “{verdict.rule}”" if verdict.rule else ""
     reason = f": {_cut(verdict.reason, 300)}" if verdict.reason else ""
     return f"{answer}{rule}{reason}"
 
 
-def _segments(completion: Completion, max_chars: int) -> Iterator[Html]:
+def _segments(completion: Completion, max_chars: int, *, program: bool) -> Iterator[Html]:
     for segment in completion.segments[:_SEGMENTS]:
-        yield _segment(segment, max_chars)
+        yield _segment(segment, max_chars, program=program)
     if (more := len(completion.segments) - _SEGMENTS) > 0:
         yield tag("p", f"{more} further segments are not shown.", class_="note")
 
 
-def _segment(segment: CompletionSegment, max_chars: int) -> Html:
+def _segment(segment: CompletionSegment, max_chars: int, *, program: bool) -> Html:
     text = _cut(segment.text, max_chars)
     if segment.source == "tool":
         title = f"output of the program ({segment.status or 'no status'}"
@@ -204,16 +211,9 @@ def _segment(segment: CompletionSegment, max_chars: int) -> Html:
         return tag("div", join(parts), class_="tool")
     if segment.source == "forced":
         return tag("div", escape(text), class_="text forced", dir="auto")
-    if _is_program(text):
+    if program:
         return tag("pre", text, class_="program", dir="ltr")
     return tag("div", with_formulas(text), class_="text", dir="auto")
-
-
-def _is_program(text: str) -> bool:
-    lines = [line for line in text.splitlines() if line.strip()]
-    starts = ("import ", "from ", "def ", "print(", "```", "    ", "#", "return ", "for ", "ans")
-    code = [line for line in lines if line.startswith(starts) or " = " in line]
-    return len(lines) > 0 and 2 * len(code) > len(lines)
 
 
 def _cut(text: str, max_chars: int) -> str:

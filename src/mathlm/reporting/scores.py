@@ -126,15 +126,15 @@ def _row(head: Row, interval: Interval) -> Row:
 
 
 def results(inputs: Inputs, found: Sequence[Scored], confidence: float) -> list[Row]:
-    """All figures: {model, task, metric, value, low, high, n}, bits per byte first."""
-    rows = [
-        {key: row[key] for key in ("model", "task", "metric", "value", "low", "high", "n")}
-        for perplexity in inputs.perplexities
-        for row in perplexity.rows
-    ]
+    """All figures: {model, task, metric, value, low, high, n}, bits per byte last."""
+    rows = []
     for item in found:
         head = {"model": item.model, "task": item.task, "metric": item.metric}
         rows.append(_row(head, interval_of(list(item.values.values()), confidence)))
+    for perplexity in inputs.perplexities:
+        for row in perplexity.rows:
+            known = ("model", "task", "metric", "value", "low", "high", "n")
+            rows.append({key: row[key] for key in known})
     return rows
 
 
@@ -223,7 +223,7 @@ def _perplexity_pairs(
     if first not in by_model or second not in by_model:
         return
     for task in by_model[first]:
-        if task in by_model[second]:
+        if by_model[first][task].keys() & by_model[second].get(task, {}).keys():
             yield task, by_model[first][task], by_model[second][task]
 
 

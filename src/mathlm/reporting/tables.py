@@ -30,12 +30,17 @@ def _difference(row: Row) -> Cell:
 
 
 def before_after(
-    rows: Sequence[Row], compared: Sequence[Row], models: Sequence[str], caption: str
+    rows: Sequence[Row],
+    compared: Sequence[Row],
+    models: Sequence[str],
+    *,
+    caption: str,
+    first_column: str = "task",
 ) -> Table:
     """A line for each task, metric and model after the first: both figures and the difference."""
     by_key = {(row["model"], row["task"], row["metric"]): row for row in rows}
     pairs = {(row["b"], row["task"], row["metric"]): row for row in compared}
-    head = ["task", "metric", "before", "after", "difference", "p", "n", "in words"]
+    head = [first_column, "metric", "before", "after", "difference", "p", "n", "in words"]
     if len(models) == 2:
         head[2:4] = models
     several = len(models) > 2
@@ -56,7 +61,7 @@ def _compared(pair: Row | None, known: Row | None) -> list[Cell | str]:
     """Difference, p-value, number of items and the meaning of a comparison."""
     if pair is None:
         return ["–", "–", str(known["n"]) if known is not None else "–", "not compared"]
-    meaning = Cell(words.meaning(pair), css=words.outcome(pair))
+    meaning = Cell(words.meaning(pair), css=f"meaning {words.outcome(pair)}")
     return [_difference(pair), words.p_value(pair["p_value"]), str(pair["n"]), meaning]
 
 
@@ -77,8 +82,27 @@ def by_subject(rows: Sequence[Row], models: Sequence[str]) -> Iterator[Table]:
         for subject in dict.fromkeys(row["subject"] for row in own):
             found = [by_key.get((model, subject)) for model in models]
             number = next(str(row["n"]) for row in found if row is not None)
-            lines.append([subject, *(_inline(row) for row in found), number])
-        yield Table(f"{task}, {words.metric_name(metric)}", ["subject", *models, "n"], lines)
+            strip = Cell("", _strip(found))
+            lines.append([subject, strip, *(_inline(row) for row in found), number])
+        head = ["subject", "", *models, "n"]
+        yield Table(f"{task}, {words.metric_name(metric)}", head, lines, left=2)
+
+
+def _strip(found: Sequence[Row | None]) -> Html:
+    """Every model's share and interval on one line from 0 to 100 %, in the models' colours."""
+    parts = []
+    for number, row in enumerate(found):
+        if row is not None:
+            y = 12 * (number + 1) / (len(found) + 1)
+            colour = f"var(--c{number % 8})"
+            low, high, value = (2 + 124 * row[key] for key in ("low", "high", "value"))
+            parts.append(
+                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}" '
+                f'stroke="{colour}"/><circle cx="{value:.1f}" cy="{y:.1f}" fill="{colour}"/>'
+            )
+    return Html(
+        f'<svg class="strip" viewBox="0 0 128 12" aria-hidden="true">{"".join(parts)}</svg>'
+    )
 
 
 def _inline(row: Row | None) -> Cell:
@@ -180,7 +204,7 @@ def trainings(found: Sequence[Training]) -> Table:
                 f"{summary['parameters'] / 1e6:.2f} M" if "parameters" in summary else "–",
                 words.count(summary["steps"]) if "steps" in summary else str(len(losses)),
                 f"{summary['tokens'] / 1e6:.2f} M" if "tokens" in summary else "–",
-                f"{summary['flops']:.2g}" if "flops" in summary else "–",
+                words.power(summary["flops"]) if "flops" in summary else "–",
                 f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "–",
             ]
         )

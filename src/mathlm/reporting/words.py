@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 SIGNIFICANT = 0.05
+FEW = 6
+"""Below so many items no sign-flip test can reach `SIGNIFICANT`."""
 LOWER_IS_BETTER = frozenset({"bits_per_byte"})
 NAMES = {"bits_per_byte": "bits per byte", "accuracy": "accuracy"}
 
@@ -62,21 +64,28 @@ def meaning(row: Mapping[str, Any]) -> str:
     """What a comparison says, in words."""
     found, metric = outcome(row), row["metric"]
     if metric == "bits_per_byte":
-        words = {
+        few = f"no difference shown; only {row['n']} document{'s' if row['n'] > 1 else ''}"
+        return {
             "better": "predicts this text better than before",
             "worse": "predicts this text worse: forgotten",
-            "unclear": "no difference shown",
+            "unclear": few if row["n"] < FEW else "no difference shown",
         }[found]
-        return words
     if found != "unclear":
         return f"{found} by {abs(100 * row['difference']):.1f} points"
     half = 100 * (row["high"] - row["low"]) / 2
-    return f"no difference shown; {row['n']} problems tell only about ±{half:.0f} points apart"
+    return f"no difference shown (±{half:.0f} points)"
 
 
 def count(value: float) -> str:
     """A whole number with thin spaces between thousands."""
     return f"{int(value):,}".replace(",", "\u202f")
+
+
+def power(value: float) -> str:
+    """A large number as a power of ten with two digits."""
+    digits, _, exponent = f"{value:.1e}".partition("e")
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits} × 10{raised}"
 
 
 def size(number: float) -> str:
