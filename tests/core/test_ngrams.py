@@ -38,9 +38,9 @@ def naive(
             if length < least:
                 continue
             for a in range(len(wanted) - length + 1):
-                for b in range(len(words) - length + 1):
-                    if wanted[a : a + length] == words[b : b + length]:
-                        found.add((t, Match(i, a, b, length)))
+                places = range(len(words) - length + 1)
+                here = [b for b in places if wanted[a : a + length] == words[b : b + length]]
+                found |= {(t, Match(i, a, b, length)) for b in here[:1]}
     return found
 
 

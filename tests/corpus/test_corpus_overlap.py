@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mathlm.cli import main
-from mathlm.corpus.explain import explain, origin
+from mathlm.corpus.explain import explain
+from mathlm.corpus.sources.repositories import origin
 
 ITEM = "Rosa  has 23 bags and gives $8$ to her friend Max"
 

@@ -201,14 +201,16 @@ class _Table:
     def _slot(hashes: Hashes) -> npt.NDArray[np.intp]:
         return (hashes >> np.uint64(64 - _FILTER_BITS)).astype(np.intp)
 
+    def likely(self, hashes: Hashes) -> npt.NDArray[np.intp]:
+        """Indices of the hashes that may be in the table: all that are, and few others."""
+        return np.flatnonzero(self._filter[self._slot(hashes)])
+
     def find(self, hashes: Hashes) -> tuple[Positions, Positions]:
         """All pairs (index into `hashes`, index into the table) that agree."""
-        maybe = np.flatnonzero(self._filter[self._slot(hashes)])
-        left = np.searchsorted(self.hashes, hashes[maybe], "left")
-        right = np.searchsorted(self.hashes, hashes[maybe], "right")
-        count = right - left
+        left = np.searchsorted(self.hashes, hashes, "left")
+        count = np.searchsorted(self.hashes, hashes, "right") - left
         begin = np.repeat(left - np.concatenate(([0], np.cumsum(count)[:-1])), count)
-        return np.repeat(maybe, count), np.arange(len(begin)) + begin
+        return np.repeat(np.arange(len(hashes)), count), np.arange(len(begin)) + begin
 
 
 class Index:
@@ -246,7 +248,11 @@ class Index:
         return sum(len(table.hashes) for table in self._tables.values())
 
     def search(self, texts: Iterable[str]) -> Iterator[list[Match]]:
-        """For each text in order, all its matches, by place in the text, then by item."""
+        """For each text in order, all its matches, by place in the text, then by item.
+
+        An n-gram that a text repeats is matched at its first place there, so that no text has
+        more matches than the index has n-grams.
+        """
         for _, held, block in blocks(texts, self.rule):
             found: list[list[Match]] = [[] for _ in held]
             for length, table in self._tables.items():
@@ -258,10 +264,16 @@ class Index:
     @staticmethod
     def _matches(table: _Table, length: int, block: Block) -> Iterator[tuple[int, Match]]:
         hashes, first = hash_ngrams(block, length)
-        where, entry = table.find(hashes)
-        words = first[where]
-        texts = np.searchsorted(block.offsets, words, "right") - 1
-        places = words - block.offsets[texts]
+        likely = table.likely(hashes)
+        hashes, first = hashes[likely], first[likely]
+        texts = np.searchsorted(block.offsets, first, "right") - 1
+        order = np.lexsort((first, hashes, texts))
+        hashes, first, texts = hashes[order], first[order], texts[order]
+        new = np.ones(len(first), bool)
+        new[1:] = (hashes[1:] != hashes[:-1]) | (texts[1:] != texts[:-1])
+        where, entry = table.find(hashes[new])
+        texts, places = texts[new][where], first[new][where]
+        places -= block.offsets[texts]
         columns = (texts, table.items[entry], table.words[entry], places)
         for text, item, item_word, text_word in zip(*(c.tolist() for c in columns), strict=True):
             yield text, Match(item, item_word, text_word, length)

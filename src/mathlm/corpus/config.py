@@ -44,6 +44,17 @@ class PythonSource(SourceSettings):
     """Importable packages whose files are read; they are found without being imported."""
 
 
+class CodeSource(SourceSettings):
+    """Mathematical code of AlgebraicStack's 17 languages, in folders of repositories."""
+
+    kind: Literal["code"] = "code"
+    folders: tuple[str, ...]
+    """Folders searched for the languages' files; a missing one is skipped with a warning."""
+    languages: tuple[str, ...] = ()
+    """Languages read (agda c cpp coq fortran gap haskell idris isabelle julia jupyter lean maple
+    matlab python r tex); none named reads all."""
+
+
 class HtmlSource(SourceSettings):
     """Web pages in folders, to text with their formulas."""
 
@@ -100,7 +111,7 @@ class RecordsSource(SourceSettings):
 
 
 Source = Annotated[
-    PythonSource | HtmlSource | TextSource | ProblemsSource | RecordsSource,
+    PythonSource | CodeSource | HtmlSource | TextSource | ProblemsSource | RecordsSource,
     Field(discriminator="kind"),
 ]
 

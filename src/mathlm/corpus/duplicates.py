@@ -10,6 +10,7 @@ documents with one template share a band far more often than their similarity de
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -29,9 +30,23 @@ from mathlm.corpus.partition import Partitions
 _SPACE = re.compile(r"\s+")
 
 
+@functools.lru_cache(maxsize=1)
+def _many_marks() -> re.Pattern[str]:
+    """More than 30 combining marks in a row (the limit of UAX #15's stream-safe text).
+
+    No writing has such runs, and normalising one takes time quadratic in its length.
+    """
+    marks = "".join(
+        re.escape(chr(c)) for c in range(0x300, 0x20000) if unicodedata.combining(chr(c))
+    )
+    return re.compile(f"[{marks}]{{31}}")
+
+
 def exact_key(text: str) -> bytes:
     """16 bytes that are equal for texts that differ in white space or Unicode form alone."""
-    plain = _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    if not text.isascii() and not _many_marks().search(text):
+        text = unicodedata.normalize("NFC", text)
+    plain = _SPACE.sub(" ", text).strip()
     return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

@@ -1,13 +1,10 @@
 """What the corpus stage would do with given files, and why; nothing is written.
 
-Not here: duplicates and overlaps, which need the other documents. A file's repository, by which
-some rules judge, is the folder that holds `.git`, or a folder named `owner__name` (how collections
-of sources keep it); without either, rules see the path as it was given.
+Not here: duplicates and overlaps, which need the other documents.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -17,11 +14,11 @@ from mathlm.core.records import Provenance
 from mathlm.corpus.code.languages import EXTENSIONS, language_of
 from mathlm.corpus.code.rules import RULES
 from mathlm.corpus.config import HtmlSource, Mode
-from mathlm.corpus.filters import BY_KIND, FILTERS, Filter, code, first_reason
+from mathlm.corpus.filters import BY_KIND, FILTERS, Filter, code, first_reason, readable
 from mathlm.corpus.sources import Failed, Item, Loaded, ReadPages, pages
 from mathlm.corpus.sources.files import load_files, walk
+from mathlm.corpus.sources.repositories import origin
 
-_OWNER_AND_NAME = re.compile(r"([A-Za-z0-9][\w.-]*?)__([A-Za-z0-9][\w.-]*)")
 _UNKNOWN = "unknown language"
 
 
@@ -32,24 +29,6 @@ class Explained(NamedTuple):
     language: str | None
     kept: bool
     reason: str | None
-
-
-class Origin(NamedTuple):
-    """A file's repository, where it can be told, and its path in it."""
-
-    repository: str | None
-    path: str
-
-
-def origin(path: Path) -> Origin:
-    """The repository that a file belongs to, by `.git` or by a folder named `owner__name`."""
-    for folder in path.parents:
-        named = _OWNER_AND_NAME.fullmatch(folder.name)
-        if named:
-            return Origin(f"{named[1]}/{named[2]}", path.relative_to(folder).as_posix())
-        if (folder / ".git").exists():
-            return Origin(folder.resolve().name, path.relative_to(folder).as_posix())
-    return Origin(None, path.as_posix())
 
 
 def explain(
@@ -100,7 +79,8 @@ def _load(path: Path) -> Loaded:
 def _reason(loaded: Loaded, language: str | None, mode: Mode) -> str | None:
     if isinstance(loaded, Failed):
         return loaded.reason
-    return first_reason(loaded, filters_for(language, mode))
+    reason = first_reason(loaded, filters_for(language, mode))
+    return "broken notebook" if reason is None and readable(loaded) is None else reason
 
 
 def filters_for(language: str | None, mode: Mode) -> tuple[Filter, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from mathlm.core.records import Document
 from mathlm.corpus.code.imports import imports_mathematics
+from mathlm.corpus.code.notebooks import to_markdown
 from mathlm.corpus.code.rules import RULES, judge, standard
 from mathlm.corpus.config import HtmlSource, Mode, Source
 
@@ -58,12 +59,21 @@ FILTERS: dict[str, Filter] = {
 
 BY_KIND: dict[str, tuple[str, ...]] = {
     "python": ("mathematical_code",),
+    "code": ("mathematical_code",),
     "html": ("blank", "short"),
     "text": ("size_and_density", "not_mathematical"),
     "problems": ("blank",),
     "jsonl": ("blank",),
     "parquet": ("blank",),
 }
+
+
+def readable(document: Document) -> Document | None:
+    """The document as text for a model (notebooks become Markdown), or None where it is none."""
+    if document.provenance.language != "jupyter":
+        return document
+    text = to_markdown(document.text)
+    return None if text is None else document.model_copy(update={"text": text})
 
 
 def filters_of(source: Source, mode: Mode) -> dict[str, Filter]:

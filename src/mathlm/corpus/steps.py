@@ -29,7 +29,7 @@ from mathlm.corpus.duplicates import (
     fingerprint,
     near_duplicates,
 )
-from mathlm.corpus.filters import Filter, filters_of, first_reason
+from mathlm.corpus.filters import Filter, filters_of, first_reason, readable
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sources import Failed, Services
 
@@ -125,11 +125,12 @@ def read_source(
                 continue
             read.row.kept += 1
             reason = first_reason(loaded, tuple(filters.values()))
-            if reason is not None:
-                filtered.drop(loaded.id, reason)
+            document = readable(loaded) if reason is None else None
+            if document is None:
+                filtered.drop(loaded.id, reason or "broken notebook")
                 continue
             filtered.row.kept += 1
-            writer.add(loaded)
+            writer.add(document)
             if source.max_bytes is not None and writer.bytes >= source.max_bytes:
                 break
         _count_beyond(select.row, opened.total, source.max_documents)

@@ -97,6 +97,13 @@ def _julia_large(document: Document) -> str | None:
     return "numerical density" if numerical_density(text) > MAX_DENSITY else None
 
 
+def _has_c(text: str) -> bool:
+    """`#include`, or a line with ` main(` that ends in `{` (as a pattern: quadratic time)."""
+    if "#include" in text:
+        return True
+    return any(" main(" in line and line.endswith("{") for line in text.split("\n"))
+
+
 def _path(pattern: str, reason: str) -> Rule:
     compiled = re.compile(pattern)
     return lambda document: reason if compiled.search(document.provenance.file or "") else None
@@ -128,7 +135,7 @@ _R = (
 _MATLAB = (
     standard,
     forbids("#import|@interface|@implementation|@property", "Objective-C"),
-    forbids(r"#include| main\(.*{$", "C", re.MULTILINE),
+    lambda document: "C" if _has_c(document.text) else None,
 )
 _LEAN_WORDS = needs("theorem |lemma |example ", "no theorem keyword")
 _ISABELLE_WORDS = needs("theorem |lemma ", "no theorem keyword")

@@ -10,6 +10,7 @@ from mathlm.core.processes import Outcome
 from mathlm.core.progress import Progress
 from mathlm.core.records import Document
 from mathlm.corpus.config import (
+    CodeSource,
     HtmlSource,
     ProblemsSource,
     PythonSource,
@@ -18,10 +19,11 @@ from mathlm.corpus.config import (
     TextSource,
 )
 from mathlm.corpus.sources import pages, tables
-from mathlm.corpus.sources.files import load_files, stable_order
-from mathlm.corpus.sources.general import folder_items, general_items, unique
+from mathlm.corpus.sources.files import folder_items, load_files, stable_order, unique
+from mathlm.corpus.sources.general import general_items
 from mathlm.corpus.sources.items import Failed, Item, Loaded
 from mathlm.corpus.sources.packages import package_items
+from mathlm.corpus.sources.repositories import code_items
 
 ReadPages = Callable[[Iterable[str], HtmlSource, int], Iterator[Outcome]]
 """How pages are parsed: `pages.read_pages` with its worker processes, or a stand-in of a test."""
@@ -59,8 +61,13 @@ def read(name: str, source: Source, services: Services) -> Reading:
     return Reading(len(items), load_files(taken, name))
 
 
-def list_items(source: PythonSource | HtmlSource | TextSource, progress: Progress) -> list[Item]:
+def list_items(
+    source: PythonSource | CodeSource | HtmlSource | TextSource, progress: Progress
+) -> list[Item]:
     """All items of a source of files, in the order in which caps count them."""
+    if isinstance(source, CodeSource):
+        found = code_items(source.folders, source.languages, progress)
+        return stable_order(unique(found))
     if isinstance(source, HtmlSource):
         return list(unique(folder_items(source.folders, (".html", ".htm", ".xhtml"), progress)))
     if isinstance(source, PythonSource):

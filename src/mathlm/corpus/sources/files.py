@@ -10,7 +10,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mathlm.core.progress import Progress
 from mathlm.core.records import Document, Provenance
+from mathlm.corpus.code.languages import language_of
 from mathlm.corpus.sources.items import Failed, Item, Loaded
 
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "site-packages", "dist-packages", "node_modules"})
@@ -76,3 +78,35 @@ def file_item(path: Path, identifier: str, provenance: Provenance | None = None)
     """An item that stands for a file; its place is noted as the id (no local folder leaks)."""
     given = provenance or Provenance()
     return Item(identifier, str(path), None, given.model_copy(update={"file": identifier}))
+
+
+def folder_items(
+    folders: tuple[str, ...], suffixes: tuple[str, ...], progress: Progress
+) -> Iterator[Item]:
+    """Files of folders by sorted path; ids begin with the folder's name, never with its place."""
+    names: dict[str, int] = {}
+    for given in folders:
+        folder = Path(given).expanduser()
+        if not folder.is_dir():
+            progress.say(f"  warning: no such folder, left out: {given}")
+            continue
+        name = folder.resolve().name
+        names[name] = names.get(name, 0) + 1
+        prefix = name if names[name] == 1 else f"{name}-{names[name]}"
+        for path in walk(folder, suffixes):
+            language = language_of(path.name)
+            identifier = f"{prefix}/{path.relative_to(folder).as_posix()}"
+            yield file_item(path, identifier, Provenance(language=language))
+
+
+def unique(items: Iterator[Item]) -> Iterator[Item]:
+    """Items whose id was not seen before get through; a repeated id gets a number."""
+    seen: dict[str, int] = {}
+    for item in items:
+        seen[item.id] = seen.get(item.id, 0) + 1
+        again = seen[item.id]
+        yield (
+            item
+            if again == 1
+            else Item(f"{item.id}#{again}", item.path, item.text, item.provenance)
+        )

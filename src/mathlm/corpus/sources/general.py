@@ -16,9 +16,8 @@ from pathlib import Path
 from mathlm.core.progress import Progress
 from mathlm.core.records import Provenance
 from mathlm.corpus.code.imports import MATHEMATICS
-from mathlm.corpus.code.languages import language_of
 from mathlm.corpus.config import TextSource
-from mathlm.corpus.sources.files import file_item, walk
+from mathlm.corpus.sources.files import file_item, folder_items, walk
 from mathlm.corpus.sources.items import Item
 from mathlm.corpus.sources.packages import licence_of, package_items
 
@@ -71,38 +70,6 @@ def topic_items() -> Iterator[Item]:
     provenance = Provenance(repository="python", licence="PSF-2.0", language="en")
     for name, text in sorted(topics.topics.items()):
         yield Item(f"python/help/{name}", text=text, provenance=provenance)
-
-
-def folder_items(
-    folders: tuple[str, ...], suffixes: tuple[str, ...], progress: Progress
-) -> Iterator[Item]:
-    """Files of folders by sorted path; ids begin with the folder's name, never with its place."""
-    names: dict[str, int] = {}
-    for given in folders:
-        folder = Path(given).expanduser()
-        if not folder.is_dir():
-            progress.say(f"  warning: no such folder, left out: {given}")
-            continue
-        name = folder.resolve().name
-        names[name] = names.get(name, 0) + 1
-        prefix = name if names[name] == 1 else f"{name}-{names[name]}"
-        for path in walk(folder, suffixes):
-            language = language_of(path.name)
-            identifier = f"{prefix}/{path.relative_to(folder).as_posix()}"
-            yield file_item(path, identifier, Provenance(language=language))
-
-
-def unique(items: Iterator[Item]) -> Iterator[Item]:
-    """Items whose id was not seen before get through; a repeated id gets a number."""
-    seen: dict[str, int] = {}
-    for item in items:
-        seen[item.id] = seen.get(item.id, 0) + 1
-        again = seen[item.id]
-        yield (
-            item
-            if again == 1
-            else Item(f"{item.id}#{again}", item.path, item.text, item.provenance)
-        )
 
 
 def general_items(source: TextSource, progress: Progress) -> Iterator[Item]:
