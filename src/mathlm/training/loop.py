@@ -128,7 +128,7 @@ def _refuse_divergence(run: Run, step: int, loss: float, grad_norm: float) -> No
     raise divergence(step, loss=loss, grad_norm=grad_norm, span=span, sources=sources)
 
 
-def _finish(
+def finish_step(
     run: Run, records: Records, outcome: Outcome, bits: Mapping[str, float] | None = None
 ) -> None:
     """Read a step's numbers: guard, `metrics.jsonl`, speed, progress."""
@@ -182,12 +182,12 @@ def train(run: Run, records: Records, *, done: int) -> None:
     for step in range(done + 1, run.config.steps + 1):
         outcome = train_step(run, step)
         if waiting is not None:
-            _finish(run, records, waiting)
+            finish_step(run, records, waiting)
         waiting, last = outcome, step == run.config.steps
         measure = bool(every) and (step % every == 0 or last)
         save = step % run.config.checkpoint_every == 0 or last
         if measure or save:
-            _finish(run, records, waiting, validate(run) if measure else None)
+            finish_step(run, records, waiting, validate(run) if measure else None)
             waiting = None
         if save:
             _checkpoint(run, records, step)

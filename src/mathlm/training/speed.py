@@ -2,7 +2,7 @@
 
 Not part of any result: these numbers go to `logs/`. Model flops a token are 6 N + 12 L h s
 (Chowdhery et al., PaLM, arXiv 2204.02311, appendix B), N without the input embedding unless it is
-also the output layer; recomputed activations do not count. Peaks are the makers' dense bfloat16.
+also the output layer; recomputed activations do not count.
 """
 
 from __future__ import annotations
@@ -15,17 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-PEAK_FLOPS = {
-    "A100": 312e12,
-    "H100": 989e12,
-    "H200": 989e12,
-    "GH200": 989e12,
-    "B200": 2250e12,
-    "L40S": 362e12,
-    "A10G": 70e12,
-    "RTX 4090": 165e12,
-}
-"""Dense bfloat16 flop/s by a part of the device's name (NVIDIA's data sheets)."""
+from mathlm.training.devices import DEVICES
 
 _SIZE = 768
 
@@ -56,9 +46,9 @@ def peak_flops(device: torch.device) -> tuple[float, str]:
     """The device's peak and where the number is from: `table` or `measured`."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
-        for part, peak in PEAK_FLOPS.items():
-            if part in name:
-                return peak, "table"
+        for known in DEVICES.values():
+            if known.name in name:
+                return known.peak_flops, "table"
         return measured_peak(device, torch.bfloat16), "measured"
     return measured_peak(device), "measured"
 

@@ -47,13 +47,13 @@ def run(context: StageContext, config: TrainConfig) -> None:
         open_world(config.device) as world,
         setup.session(threads=context.workers, deterministic=config.deterministic),
     ):
-        work = _prepare(context, config, world)
+        work = prepare(context, config, world)
         state = _resume(work, context.directory / "checkpoints")
         _train(context, work, state)
         _export(context, work)
 
 
-def _prepare(context: StageContext, config: TrainConfig, world: World) -> Run:
+def prepare(context: StageContext, config: TrainConfig, world: World) -> Run:
     """Model, optimizer and batches, ready for step 1; the paths taken are logged."""
     batches = open_batches(context.input("tokens"), config, seed=context.seed, world=world)
     model = setup.make_model(context, config)
