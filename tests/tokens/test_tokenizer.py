@@ -144,9 +144,11 @@ def test_truncation_and_padding_of_a_file_are_switched_off(tmp_path):
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["llama-test", "gpt-neo-test"])
 def test_a_published_tokenizer_file_is_taken(tmp_path, data_dir, name):
-    tokenizers.take(str(data_dir / "tokenizers" / f"{name}-tokenizer.json"), tmp_path / "t")
     end = {"llama-test": "</s>", "gpt-neo-test": "<|endoftext|>"}[name]
-    loaded = tokenizers.load(tmp_path / "t", end_of_document=end)
+    path = data_dir / "tokenizers" / f"{name}-tokenizer.json"
+    tokenizers.take(str(path), tmp_path / "t", end_of_document=end)
+    loaded = tokenizers.load(tmp_path / "t")
+    assert loaded.end_of_document == end
     (ids,) = loaded.encode_batch([f"x = 12 {end}"])
     assert loaded.end_id not in ids.tolist()
     assert loaded.dtype == "uint16"
@@ -155,6 +157,12 @@ def test_a_published_tokenizer_file_is_taken(tmp_path, data_dir, name):
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (lambda p: tokenizers.take("nobody/has-this", p / "x"), "allow the download"),
+        (lambda p: tokenizers.take("not an id", p / "x"), "not in the Hugging Face cache"),
+        (
+            lambda p: tokenizers.take(str(p / "good"), p / "x", end_of_document="<no>"),
+            "no token '<no>'",
+        ),
         (lambda p: tokenizers.load(p / "none"), "has no tokenizer.json"),
         (lambda p: tokenizers.load(p / "broken"), "is no tokenizer"),
         (

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from mathlm.core.errors import UserError
+from mathlm.core.progress import Progress
 from mathlm.core.stage import StageContext, StageInput
 from mathlm.core.storage import changed_files
 from mathlm.tokens import tokenizer as tokenizers
@@ -121,6 +123,16 @@ def test_an_existing_tokenizer_is_used(tmp_path, corpus):
     assert contents(tmp_path / "a")[name] == contents(tmp_path / "b")[name]
 
 
+def test_an_end_at_which_generation_does_not_stop_is_said(tmp_path, corpus, capsys):
+    run(context(tmp_path / "a", corpus), CONFIG)
+    config = TokensConfig(tokenizer=str(tmp_path / "a" / "tokenizer"), end_of_document="<pad>")
+    loud = dataclasses.replace(context(tmp_path / "b", corpus), progress=Progress(terminal=False))
+    run(loud, config)
+    assert "documents end with <pad>, but the tokenizer's end" in capsys.readouterr().err
+    store = find_stores(tmp_path / "b", "train")["code"]
+    assert store.document(0)[-1] == store.end_id == 1
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [
@@ -142,6 +154,7 @@ def test_documents_have_to_come_from_somewhere(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
+from mathlm.core.progress import Progress
 from mathlm.core.stage import StageContext, StageInput
 from mathlm.tokens.config import TokensConfig
 from mathlm.tokens.stage import run

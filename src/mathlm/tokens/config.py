@@ -32,6 +32,8 @@ class TokensConfig(StageConfig):
     Parquet or JSONL (`.gz`, `.zst`) files; the split is `train` unless given."""
     text_column: str = "text"
     """Column (Parquet) or key (JSONL) that holds the text."""
+    download: bool = neutral(False)
+    """Whether `tokenizer` may be fetched from the Hugging Face hub."""
     batch_chars: int = neutral(4 << 20, ge=1)
     """Characters of text encoded at once, over all threads; memory is about 100 bytes each."""
 

@@ -31,6 +31,7 @@ def run(context: StageContext, config: TokensConfig) -> None:
     if read_manifest(folder) is None:
         _make_tokenizer(context, config, files=files, folder=folder)
     tokenizer = tokenizers.load(folder, end_of_document=config.end_of_document)
+    _warn_of_other_end(context, tokenizer, folder)
     for name in chosen:
         target = context.directory / "stores" / str(name)
         if _finished(target, tokenizer):
@@ -64,7 +65,12 @@ def _make_tokenizer(
     context: StageContext, config: TokensConfig, *, files: Files, folder: Path
 ) -> None:
     if config.tokenizer is not None:
-        tokenizers.take(config.tokenizer, folder)
+        tokenizers.take(
+            config.tokenizer,
+            folder,
+            end_of_document=config.end_of_document,
+            download=config.download,
+        )
         return
     with context.progress.task("train the tokenizer", unit="documents") as task:
         backend = tokenizers.train_bpe(
@@ -74,6 +80,16 @@ def _make_tokenizer(
             extra_special_tokens=config.extra_special_tokens,
         )
     tokenizers.save(backend, folder, extra_special_tokens=config.extra_special_tokens)
+
+
+def _warn_of_other_end(context: StageContext, tokenizer: TextTokenizer, folder: Path) -> None:
+    """Say where documents end with another token than the one at which generation stops."""
+    stops = tokenizers.end_of_sequence(folder)
+    if stops is not None and stops != tokenizer.end_of_document:
+        context.progress.say(
+            f"  documents end with {tokenizer.end_of_document}, but the tokenizer's end of "
+            f"sequence is {stops}: a model trained on them will not stop there"
+        )
 
 
 def _training_texts(files: Files, config: TokensConfig, task: Task) -> Iterator[str]:

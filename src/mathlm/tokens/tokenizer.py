@@ -147,7 +147,16 @@ def save(backend: Any, directory: Path, *, extra_special_tokens: Sequence[str] =
         "pad_token": PADDING,
         "additional_special_tokens": list(extra_special_tokens),
     }
-    settings = {
+    settings = _settings(special)
+    with atomic_group(directory) as part:
+        backend.save(str(part / "tokenizer.json"), pretty=True)
+        write_json(part / "tokenizer_config.json", settings)
+        write_json(part / "special_tokens_map.json", special)
+
+
+def _settings(special: dict[str, Any]) -> dict[str, Any]:
+    """What `tokenizer_config.json` says: nothing added to a text, nothing tidied in decoding."""
+    return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_bos_token": False,
         "add_eos_token": False,
@@ -155,21 +164,21 @@ def save(backend: Any, directory: Path, *, extra_special_tokens: Sequence[str] =
         "model_max_length": 1_000_000_000,
         **special,
     }
-    with atomic_group(directory) as part:
-        backend.save(str(part / "tokenizer.json"), pretty=True)
-        write_json(part / "tokenizer_config.json", settings)
-        write_json(part / "special_tokens_map.json", special)
 
 
-def take(name: str, directory: Path) -> None:
-    """Copy an existing tokenizer's files (folder, `tokenizer.json` or Hub id) to `directory`."""
+def take(
+    name: str, directory: Path, *, end_of_document: str | None = None, download: bool = False
+) -> None:
+    """Copy an existing tokenizer's files (folder, `tokenizer.json` or Hub id) to `directory`.
+
+    A bare `tokenizer.json` gets settings that name its end-of-sequence token. Nothing is left
+    behind where the tokenizer turns out to be unusable.
+    """
     origin = Path(name)
-    if origin.is_file():
-        paths = [origin]
-    elif origin.is_dir():
+    if origin.is_dir():
         paths = [origin / file for file in FILES if (origin / file).is_file()]
-    else:
-        paths = _from_hub(name)
+    elif not origin.is_file():
+        paths = _from_hub(name, download=download)
     with atomic_group(directory, {"origin": name}) as part:
         if origin.is_file():
             shutil.copyfile(origin, part / "tokenizer.json")
@@ -181,17 +190,33 @@ def take(name: str, directory: Path) -> None:
                 f"{name} has no tokenizer.json; write one with transformers: "
                 f"AutoTokenizer.from_pretrained({name!r}).save_pretrained(FOLDER)"
             )
+        loaded = load(part, end_of_document=end_of_document)
+        if not (part / "tokenizer_config.json").is_file():
+            settings = _settings({"eos_token": loaded.end_of_document})
+            write_json(part / "tokenizer_config.json", settings)
 
 
-def _from_hub(name: str) -> list[Path]:
-    from huggingface_hub import HfApi, hf_hub_download
+def _from_hub(name: str, *, download: bool) -> list[Path]:
+    """A tokenizer's files in the local cache, fetched into it first where that is allowed."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
 
-    try:
-        there = set(HfApi().list_repo_files(name))
-        return [Path(hf_hub_download(name, file)) for file in FILES if file in there]
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"tokenizer {name!r}: no such path, and the Hub says: {first}") from None
+    found = []
+    reason = "it has no tokenizer.json" if download else "allow the download (download=true)"
+    for file in FILES:
+        try:
+            found.append(Path(hf_hub_download(name, file, local_files_only=not download)))
+        except EntryNotFoundError:
+            continue  # not in this repository, or not in the cache
+        except (OSError, ValueError) as error:
+            lines = str(error).strip().splitlines()
+            reason = lines[0] if lines else type(error).__name__
+            break
+    if not any(path.name == "tokenizer.json" for path in found):
+        raise UserError(
+            f"tokenizer {name!r} is no path and not in the Hugging Face cache: {reason}"
+        )
+    return found
 
 
 def load(directory: str | Path, *, end_of_document: str | None = None) -> TextTokenizer:
@@ -213,13 +238,13 @@ def load(directory: str | Path, *, end_of_document: str | None = None) -> TextTo
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = True
-    end = end_of_document or _end_of_sequence(Path(directory)) or END_OF_DOCUMENT
+    end = end_of_document or end_of_sequence(Path(directory)) or END_OF_DOCUMENT
     if backend.token_to_id(end) is None:
         raise UserError(f"{path} has no token {end!r}: name one with end_of_document")
     return TextTokenizer(backend, end, sha256_of(path))
 
 
-def _end_of_sequence(directory: Path) -> str | None:
+def end_of_sequence(directory: Path) -> str | None:
     """What the tokenizer's settings call its end-of-sequence token."""
     path = directory / "tokenizer_config.json"
     if not path.is_file():
