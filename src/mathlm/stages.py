@@ -68,12 +68,15 @@ def _report(context: StageContext, config: ReportConfig) -> None:
 
 KINDS: dict[str, StageKind] = {
     "corpus": StageKind(CorpusConfig, _corpus, needs={}),
-    "tokens": StageKind(TokensConfig, _tokens, needs={"documents": ("corpus",)}),
+    "tokens": StageKind(
+        TokensConfig, _tokens, needs={"documents": ("corpus",)}, optional=frozenset({"documents"})
+    ),
     "train": StageKind(
         TrainConfig,
         _train,
         needs={"tokens": ("tokens",), "checkpoint": ("train",)},
         optional=frozenset({"checkpoint"}),
+        parallel=True,
     ),
     "perplexity": StageKind(
         PerplexityConfig, _perplexity, needs={"model": ("train",), "tokens": ("tokens",)}

@@ -34,7 +34,7 @@ class Config(StageConfig):
     steps: int = Field(100, ge=1)
     rate: float = 1e-3
     sizes: Sizes = Sizes()
-    sources: dict[str, Annotated[Html | Code, Field(discriminator="kind")]] = {}
+    sources: dict[str, Annotated[Html | Code, Field(discriminator="kind")]] = Field({})
 
 
 KINDS = {

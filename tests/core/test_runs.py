@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from mathlm.core.errors import UserError
 from mathlm.core.progress import Progress
 from mathlm.core.recipe import Recipe, build_recipe
-from mathlm.core.runs import locked, plan_run, run_recipe
+from mathlm.core.runs import follow_recipe, locked, plan_run, run_recipe
 from mathlm.core.stage import StageConfig, StageContext, StageKind, extends, neutral
 
 CALLS: list[str] = []
@@ -29,7 +31,7 @@ class SampleOptions(StageConfig):
 
 class TakeConfig(StageConfig):
     samples: int = extends(1)
-    solvers: dict[str, SampleOptions] = {}
+    solvers: dict[str, SampleOptions] = Field({})
 
 
 def _make(context: StageContext, config: MakeConfig) -> None:
@@ -160,3 +162,26 @@ def test_chosen_stages_need_finished_inputs(tmp_path: Path) -> None:
     run_recipe(recipe(), tmp_path, KINDS, quiet, only={"first"})
     run_recipe(recipe(), tmp_path, KINDS, quiet, only={"last"})
     assert go(tmp_path) == []
+
+
+def test_other_processes_join_parallel_stages_and_wait_for_the_rest(tmp_path: Path) -> None:
+    joined: list[str] = []
+    meeting = threading.Barrier(2, timeout=20)
+
+    def together(context: StageContext, config: MakeConfig) -> None:
+        joined.append(threading.current_thread().name)
+        meeting.wait()
+        (context.directory / "out.txt").write_text("xyz")
+
+    kinds = {**KINDS, "make": StageKind(MakeConfig, together, needs={}, parallel=True)}
+    CALLS.clear()
+    follower = threading.Thread(
+        target=follow_recipe, args=(recipe(), tmp_path, kinds), kwargs={"poll_s": 0.01}, name="f"
+    )
+    follower.start()
+    run_recipe(recipe(), tmp_path, kinds, Progress(quiet=True))
+    follower.join(20)
+    assert not follower.is_alive()
+    assert sorted(joined) == ["MainThread", "f"]
+    assert CALLS == ["last"]
+    follow_recipe(recipe(), tmp_path, kinds)  # all is finished: returns at once

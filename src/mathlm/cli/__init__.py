@@ -22,6 +22,7 @@ from mathlm.core.errors import MachineError, UserError
 COMMANDS = {
     "run": "every stage of a recipe in order; finished stages are skipped",
     "stage": "one stage alone",
+    "plan": "memory, speed, hours and cost of a recipe's training, before it runs",
     "extract": "web pages to text with their mathematics",
     "explain": "what the corpus stage would do with files, and why",
     "overlap": "n-grams that a benchmark shares with a corpus",
@@ -32,7 +33,7 @@ COMMANDS = {
     "completion": "print shell completion for bash, zsh or tcsh",
 }
 _GROUPS = {
-    "from documents to a measured model": ("run", "stage"),
+    "from documents to a measured model": ("run", "stage", "plan"),
     "corpus": ("extract", "explain", "overlap"),
     "answers": ("grade", "compare", "sandbox"),
     "this machine": ("doctor", "completion"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 HELP = "Run every stage of a recipe in order. Finished stages are skipped, killed ones go on."
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Check the recipe whole, then run or show it."""
     from mathlm.core.progress import Progress
     from mathlm.core.recipe import load_recipe, recipe_toml
-    from mathlm.core.runs import plan_run, run_recipe
+    from mathlm.core.runs import follow_recipe, plan_run, run_recipe
     from mathlm.stages import KINDS
 
     recipe = load_recipe(args.recipe, args.overrides, KINDS)
@@ -35,6 +36,9 @@ def run(args: argparse.Namespace) -> int:
             expected = KINDS[plan.spec.kind].expect(plan.spec.config)
             why = f" ({'; '.join(plan.differing)})" if plan.differing else ""
             print(f"#   {plan.spec.name:<20} {plan.state:<9}{why} {expected}")
+        return 0
+    if int(os.environ.get("RANK", "0")) > 0:  # started by torchrun beside the first process
+        follow_recipe(recipe, directory, KINDS)
         return 0
     run_recipe(recipe, directory, KINDS, Progress(quiet=args.quiet))
     _show_reports(directory, [s.name for s in recipe.stages.values() if s.kind == "report"])

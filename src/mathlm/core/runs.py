@@ -14,7 +14,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -241,6 +240,35 @@ def _refuse_differing(plans: list[StagePlan], directory: Path) -> None:
                 f"files of the finished stage '{plan.spec.name}' changed or are missing "
                 f"({what}): delete {folder} to make it again"
             )
+
+
+def follow_recipe(
+    recipe: Recipe, directory: Path, kinds: Mapping[str, StageKind], *, poll_s: float = 0.5
+) -> None:
+    """What the other processes of a `torchrun` do while the first one runs the recipe.
+
+    They join the parallel stages and wait for the rest; the directory must be shared by all nodes.
+    Their launcher ends them when the first process dies.
+    """
+    for plan in plan_run(recipe, directory, kinds):
+        stage, joined = directory / plan.spec.name, False
+        while not _is_finished(stage, plan.description):
+            if kinds[plan.spec.kind].parallel and not joined and _is_begun(stage, plan.description):
+                context = _context(plan, recipe, directory, Progress(quiet=True))
+                kinds[plan.spec.kind].run(context, plan.spec.config)
+                joined = True
+            time.sleep(poll_s)
+
+
+def _is_finished(stage: Path, description: Mapping[str, Any]) -> bool:
+    manifest = read_manifest(stage)
+    keys = ("identity", "extent")
+    return manifest is not None and all(manifest[key] == description[key] for key in keys)
+
+
+def _is_begun(stage: Path, description: Mapping[str, Any]) -> bool:
+    record = stage / STAGE_FILE
+    return record.is_file() and read_json(record) == description
 
 
 def _require_inputs(plan: StagePlan, done: Collection[str]) -> None:

@@ -87,5 +87,7 @@ class StageKind:
     """Roles that may name more than one stage."""
     version: int = 1
     """Raised when the same settings give other output; part of the stage's identity."""
+    parallel: bool = False
+    """Whether all processes of a `torchrun` work on it together; else the first does it alone."""
     expect: Callable[[Any], str] = lambda config: ""
     """One line on sizes and time, for `--dry-run`."""
