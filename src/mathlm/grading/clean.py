@@ -59,6 +59,8 @@ _NEWLINES = re.compile(r"\\n(?=[^a-zA-Z]|$)")
 _LETTERS = re.compile(r"\\(?:mathrm|rm|mathbf|mathit|boldsymbol|bm|mathsf|mathcal|vec|hat|bar)\s*"
                       r"\{\s*([A-Za-z])\s*\}")  # fmt: skip
 _BRACED_UNIT = re.compile(r"(?<=\d)\s*\{\s*([A-Za-z]{2,})\s*\}")
+_COUNTED = re.compile(r"^\s*(-?[\d.,/]+)\s*\(([A-Za-z][A-Za-z. ]*)\)\s*$")
+"""A number with what is counted in brackets, as ASDiv writes its answers."""
 GLUED = re.compile(r"(?<=[\d)\]}])(or|and)(?=[A-Z(\d\[{])")
 """Connectives without spaces, as in `(11,7)or(7,11)`."""
 _BLANKS = re.compile(r"\s+")
@@ -94,7 +96,13 @@ def unify(text: str) -> str:
 
 def clean(text: str) -> str:
     """One answer's text, unified and without delimiters, money signs and stray punctuation."""
-    text = unify(text).replace("$", " ").replace("\\(", " ").replace("\\)", " ")
+    text = (
+        _COUNTED.sub(r"\1 \2", unify(text))
+        .replace("`", "")
+        .replace("$", " ")
+        .replace("\\(", " ")
+        .replace("\\)", " ")
+    )
     text = text.replace("\\[", " ").replace("\\]", " ").replace("{,}", ",")
     text = text.replace("**", " ") if text.count("**") == 2 else text
     text = _BLANKS.sub(" ", text)

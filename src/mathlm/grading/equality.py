@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 
 from mathlm.grading.matrices import matrix
+from mathlm.grading.quantities import same_time
 from mathlm.grading.regions import equal, region
 from mathlm.grading.scalars import Decision, is_scalar, scalars
 from mathlm.grading.terms import (
@@ -154,6 +155,8 @@ def decide(a: Term, b: Term) -> Decision:
 def _decide(a: Term, b: Term) -> Decision:
     if a == b:
         return True, "identical"
+    if (isinstance(a, Apply) and a.op == "clock") or (isinstance(b, Apply) and b.op == "clock"):
+        return _clocks(a, b)
     if _is_relation(a) or _is_relation(b):
         return _relations(a, b)
     if isinstance(a, Text) or isinstance(b, Text):
@@ -172,6 +175,12 @@ def _decide(a: Term, b: Term) -> Decision:
             return _decide(group.args[0], other)
         return False, "kind"
     return _regions(a, b)
+
+
+def _clocks(a: Term, b: Term) -> Decision:
+    if isinstance(a, Apply) and isinstance(b, Apply) and a.op == b.op == "clock":
+        return same_time(a, b), "time"
+    return False, "kind"
 
 
 def _regions(a: Term, b: Term) -> Decision:

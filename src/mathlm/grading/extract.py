@@ -33,33 +33,45 @@ _NEXT_PROBLEM = re.compile(
     r"<\|im_(?:start|end)\|>|<\|endoftext\|>|</s>|<\|eot_id\|>"
     r"|\n\s*(?:Problem|Question|Q|Human|User|### Instruction)\s*:"
 )
+_TAGGED = re.compile(r"<answer>(.{0,4000}?)</answer>", re.DOTALL)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\s\S|\d)")
 _FINAL = re.compile(
-    r"(?:final\s+(?:answer|result)(?:\s+is)?\s*[:=]?|\banswer\s*(?:is|:|=)|\*\*answer\*\*\s*:?)"
+    r"(?:final\s+(?:answer|result)(?:\s+is)?\s*[:=]?|\banswer\s*(?:is|:|=)|\b(?:r[ée]ponse|respuesta|antwort)\s*(?:est|es|ist)?\s*:?|答案\s*[是为]?\s*[:：]?|\*\*answer\*\*\s*:?)"
     r"[\s*]*(?:\bis\b)?\s*:?",
     re.IGNORECASE,
 )
-_MARKS = re.compile(r"####\s*(.+)|(?:^|\n)\s*A\s*:\s*(.+)")
+_MARKS = re.compile(r"####\s*(.+)|(?:^|\s)A\s*:\s*(.+)")
+_ANNOUNCES = re.compile(r"nswer|NSWER|result|[ée]ponse|respuesta|ntwort|答案")
+_MARKED = re.compile(r"[\\$#:<]")
 _HOPE = re.compile(r"\.?\s*(?:I hope it is correct|I hope)", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[^.\s])\.(?=\s+[A-Z\\$(]|\s*$)|\n\s*\n|\n(?=[A-Z])")
 _FORMULA = re.compile(
     r"\$\$(.+?)\$\$|(?<!\\)\$((?:[^$\\]|\\.)+?)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL
 )
 _NUMBER = re.compile(
-    r"(?<![\w^\\{.])[-−]?\s?(?:[$€£¥]\s?)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:[.,]\d+)?"
+    r"(?<![A-Za-z0-9_^\\{.])[-−]?\s?(?:[$€£¥]\s?)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:[.,]\d+)?"
     r"(?:[eE][+-]?\d+)?(?<=\d)(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%|\s(?:percent|pct)\b)?"
 )
-_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_BARE_LATEX = re.compile(
+    r"-?(?:\d+\s*)?\\(?:[dtc]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|sqrt\s*\{[^{}]*\})(?:\s*\\pi\b)?"
+)
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}|[^\W\d_A-Za-z\u0370-\u03ff]+")
+"""Words of two letters or more, and runs of letters of other scripts than Latin and Greek."""
 _QUIET = re.compile(
     r"\\begin\{array\}\s*\{[^{}]*\}|\\(?:text|mbox|textbf|mathrm|operatorname|begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+"
 )
+_BLANK = re.compile(r"\s")
+_FOREIGN = re.compile(r"[^\W\d_A-Za-z\u0370-\u03ff]{2,}")
 _JOINED = re.compile(r"[,;&]|\b(?:and|or)\b")
-_LETTER = re.compile(r"(?:^|[\s(*])\(?([A-J])\)?(?=[\s).,:*]|$)")
-_LEADING_LETTER = re.compile(r"^\W{0,4}([A-J])\s*[).:]")
+_LETTER = re.compile(r"(?:^|[\s(*])\(?([A-J])\)?(?=[\s).,:;*]|[^\x00-\x7f]|$)")
+_DRESS = re.compile(r"\\text|\\mathrm|\\textbf|[{}$]")
+_LEADING_LETTER = re.compile(r"^\W{0,4}([A-J])\s*(?:[).:]|[^\x00-\x7f])")
 _MATH_WORDS = words_of(
     """sin cos tan cot sec csc log ln sqrt pi arcsin arccos arctan exp and or inf infty frac le ge
     percent pct degrees"""
 )
+
+_REASONED = re.compile(rf"\s*({_NUMBER.pattern}|\$[^$]+\$)\s*,?\s*(?:because|since|as|for)\b")
 
 
 def _boxes(text: str) -> list[tuple[int, int, str]]:
@@ -116,10 +128,14 @@ def is_bare(text: str) -> bool:
     """Whether a text is an answer as it stands, with at most a unit's words after it."""
     if len(text) > _BARE:
         return False
+    if not text.isascii() and _FOREIGN.search(text) and any(ch.isdigit() for ch in text):
+        return False
     whole = _FORMULA.fullmatch(text.strip())
     words = _WORD.findall(_QUIET.sub(" ", text))
-    if whole and len(words) <= 3:
+    if (whole and len(words) <= 3) or not _BLANK.search(text.strip()):
         return True
+    if "\n" in text.strip() and words and not any(c in text for c in "&\\"):
+        return False
     loud = [word for word in words if word.lower() not in _MATH_WORDS and not word.isupper()]
     if not loud:
         return True
@@ -143,6 +159,8 @@ def _last_value(text: str) -> Extraction:
         content = next(group for group in match.groups() if group is not None)
         if _prose(content) == 0 and any(ch.isalnum() for ch in content):
             best, covered = (match.start(), content, "formula"), match.end()
+    for match in _BARE_LATEX.finditer(window, covered):
+        best, covered = (match.start(), match.group(), "formula"), match.end()
     rest = window[covered:]
     numbers = [m for m in _NUMBER.finditer(rest) if m.group().strip()]
     if numbers:
@@ -162,6 +180,9 @@ def _fragment(text: str, rule: str) -> Extraction:
         return Extraction(None, rule)
     if is_bare(sentence):
         return Extraction(sentence, rule)
+    reasoned = _REASONED.match(sentence)
+    if reasoned:
+        return Extraction(reasoned[1], rule)
     value = _last_value(sentence) if _prose(sentence) else Extraction(sentence, rule)
     if value.answer is None and _prose(sentence) > 6:
         return Extraction(None, rule)
@@ -170,7 +191,7 @@ def _fragment(text: str, rule: str) -> Extraction:
 
 def _announced(text: str) -> tuple[int, Extraction] | None:
     """The last announcement of an answer, with its place."""
-    if "nswer" not in text and "NSWER" not in text and "result" not in text:
+    if not _ANNOUNCES.search(text):
         return None
     last: tuple[int, Extraction] | None = None
     for match in list(_FINAL.finditer(text))[-4:]:
@@ -183,9 +204,12 @@ def _announced(text: str) -> tuple[int, Extraction] | None:
 def extract(text: str) -> Extraction:
     """The final answer of a text; the later of a box and an announcement, else the last value."""
     text = GLUED.sub(r" \1 ", text[-MAX_TEXT:])
-    if len(text) <= 40 and "\\" not in text and "$" not in text and is_bare(text):
+    if len(text) <= 40 and not _MARKED.search(text) and is_bare(text) and not _announced(text):
         stripped = text.strip()
         return Extraction(stripped or None, "bare" if stripped else "none")
+    tagged = _TAGGED.findall(text) if "</answer>" in text else []
+    if tagged:
+        return _fragment(tagged[-1], "tagged")
     cut = _NEXT_PROBLEM.search(text)
     if cut and text[: cut.start()].strip():
         text = text[: cut.start()]
@@ -207,14 +231,22 @@ def extract(text: str) -> Extraction:
 
 
 def extract_choice(text: str) -> Extraction:
-    """The letter of a multiple-choice answer, A to J."""
+    """The letter of a multiple-choice answer, A to J.
+
+    The first letter of what was boxed or announced, else the last one of the text.
+    """
     found = extract(text)
-    for candidate in (found.answer or "", text[-_WINDOW:]):
-        stripped = re.sub(r"\\text|\\mathrm|\\textbf|[{}$]", "", candidate).strip()
+    for match in reversed(list(_FINAL.finditer(text))[-4:]):
+        letters = _LETTER.findall(" " + _DRESS.sub("", text[match.end() : match.end() + 80]))
+        if letters and found.rule != "boxed":
+            return Extraction(letters[0], "announced")
+    stated = found.rule in ("boxed", "announced", "marked", "bare")
+    for candidate, place in ((found.answer or "", 0 if stated else -1), (text[-_WINDOW:], -1)):
+        stripped = _DRESS.sub("", candidate).strip()
         leading = _LEADING_LETTER.match(stripped)
         if leading:
             return Extraction(leading[1], found.rule)
         letters = _LETTER.findall(stripped)
         if letters:
-            return Extraction(letters[-1], found.rule if candidate == found.answer else "letter")
+            return Extraction(letters[place], found.rule if stated else "letter")
     return found

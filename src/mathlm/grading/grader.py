@@ -18,14 +18,15 @@ from mathlm.grading.clean import clean
 from mathlm.grading.equality import decide, words_of
 from mathlm.grading.extract import Extraction, extract, extract_choice
 from mathlm.grading.parser import parse
-from mathlm.grading.terms import Apply, Number, Term, Text, TooLarge, Unreadable, show
+from mathlm.grading.quantities import readings
+from mathlm.grading.terms import Apply, Term, Text, TooLarge, Unreadable, show
 
 _CHOICE = re.compile(r"\s*\(?([A-J])\)?\.?\s*")
-_INTEGER = re.compile(r"[-+]?\d{1,300}")
+_LETTERED = re.compile(r"\s*(?:\([A-J]\)|[A-J]\))\s")
 _PLAIN_NUMBER = re.compile(r"([-+]?)\$?(\d{1,3}(?:,\d{3})+|\d{1,300})(?:\.(\d{0,300}))?%?\.?")
-_SPACED_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?: \d{3})+(?:\.\d+)?")
-_DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)")
-_COMMAS = re.compile(r"\d,\d")
+_WRAPPED = re.compile(r"\\(?:text|mbox|textbf|mathrm)\s*\{([^{}]*)\}")
+_BLANK = re.compile(r"\s+(?!\d)|(?<!\d)\s+")
+_WORDS = re.compile(r"[A-Za-z][A-Za-z .,'!-]+")
 _SYMBOLIC = re.compile(
     r"\\(?:int|sum|prod|lim|det|iint|oint|partial|begin|operatorname|over)(?![a-zA-Z])"
 )
@@ -57,18 +58,6 @@ class Reading:
         return show(self.terms[0]) if self.terms else self.text
 
 
-def _alternatives(text: str) -> Iterator[Term]:
-    """Second readings: a decimal comma, thousands apart by spaces, commas that part a list."""
-    comma = _DECIMAL_COMMA.fullmatch(text)
-    if comma:
-        whole = f"{comma[1]}.{comma[2]}"
-        yield Number(Fraction(whole), len(comma[2]), len(comma[1] + comma[2]))
-    if _SPACED_THOUSANDS.fullmatch(text):
-        yield Number(Fraction(text.replace(" ", "")))
-    if _COMMAS.search(text):
-        yield parse(text, thousands=False)
-
-
 @lru_cache(maxsize=65_536)
 def read(answer: str) -> Reading:
     """An extracted answer as a reading; never raises."""
@@ -82,7 +71,7 @@ def read(answer: str) -> Reading:
             terms.append(parse(text))
         except Unreadable as error:
             problem = str(error)
-        for number, term in enumerate(_try_alternatives(text)):
+        for number, term in enumerate(_others(text, answer)):
             if term not in terms and number < 3:
                 terms.append(term)
         if not terms and _is_words(text):
@@ -92,19 +81,26 @@ def read(answer: str) -> Reading:
         return Reading(answer[:200], (), f"too large: {error}", True)
 
 
-def _try_alternatives(text: str) -> list[Term]:
+def _others(text: str, original: str) -> Iterator[Term]:
+    """Second readings as far as they can be read."""
     try:
-        return list(_alternatives(text))
+        yield from readings(text, original)
     except Unreadable:
-        return []
+        return
 
 
 def _is_words(text: str) -> bool:
     return "\\" not in text and len(text) <= 200 and not any(c.isdigit() for c in text)
 
 
+def _same_words(first: str, second: str) -> bool:
+    first, second = _WRAPPED.sub(r"\1", first), _WRAPPED.sub(r"\1", second)
+    plain = _WORDS.fullmatch(first) and _WORDS.fullmatch(second)
+    return bool(plain) and words_of(first) == words_of(second) != ""
+
+
 def _squeezed(text: str) -> str:
-    return re.sub(r"\\(?:text|mbox|textbf|mathrm)\s*\{([^{}]*)\}", r"\1", text).replace(" ", "")
+    return _BLANK.sub("", _WRAPPED.sub(r"\1", text))
 
 
 def _number(text: str) -> Fraction | None:
@@ -139,6 +135,8 @@ def judge(gold: str, answer: str) -> Judgement | None:
     forms = first.normal, second.normal
     if first.text == second.text or _squeezed(first.text) == _squeezed(second.text):
         return Judgement("correct", "exact", *forms)
+    if _same_words(first.text, second.text):
+        return Judgement("correct", "text", *forms)
     if first.large or second.large:
         return Judgement("error", "limit", *forms, (second if second.large else first).problem)
     if not first.terms or not second.terms:
@@ -195,8 +193,8 @@ def find(text: str, choice: bool = False) -> Extraction:
 
 
 def is_choice(gold: str) -> bool:
-    """Whether a gold answer is the letter of a choice."""
-    return _CHOICE.fullmatch(gold) is not None
+    """Whether a gold answer is the letter of a choice, alone or before the choice's text."""
+    return _CHOICE.fullmatch(gold) is not None or _LETTERED.match(gold) is not None
 
 
 def pairs(items: Iterable[tuple[str, str]]) -> Sequence[tuple[Extraction, Extraction]]:

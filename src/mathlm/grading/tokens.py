@@ -47,6 +47,35 @@ SHORT_UNITS = words_of(
     """km cm mm nm ft kg mg lb lbs oz mph kph ml mL hr hrs min sec ms am pm Hz eV kJ kW mol cal
     ways cups cats dogs days day week weeks year years men hours inch inches in mi yd rad"""
 )
+NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
+    )
+}
+SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 TEXT_COMMANDS = words_of(
     r"\text \mbox \textbf \textit \textnormal \textrm \textsf \texttt \mathrm \operatorname"
     r" \mathbf \mathit \rm \hbox \emph \textup \mathsf \mathcal"
@@ -85,6 +114,11 @@ def _word_tokens(word: str, spaced: bool, before: Token | None) -> list[Token]:
     after_value = before is not None and (before.kind == "number" or before.value in ")]}")
     if word in SEPARATORS:
         return [Token("sign", ",", True)]
+    if word.lower() in NUMBER_WORDS:
+        return [Token("number", NUMBER_WORDS[word.lower()], spaced)]
+    if word in SCALES and before is not None and before.kind == "number":
+        power = Token("number", str(10 ** SCALES[word]))
+        return [Token("sign", "*"), power]
     if word in PERCENT:
         return [Token("sign", "%", spaced)]
     if word in DEGREES and before is not None:
@@ -111,6 +145,8 @@ def _text_tokens(content: str, spaced: bool, before: Token | None) -> list[Token
     if words.strip(" ,;") in SEPARATORS:
         return [Token("sign", ",", True)]
     bare = words.strip(" .").lower()
+    if bare in SCALES and before is not None and before.kind == "number":
+        return _word_tokens(bare, spaced, before)
     if bare in PERCENT:
         return [Token("sign", "%", spaced)]
     if bare in DEGREES:

@@ -46,29 +46,62 @@ _define("money", Fraction(1, 100), "cent penny pennie")
 _define("angle", 1, "degree")
 _define("halfday", 1, "am")
 _define("otherhalfday", 1, "pm")
-_SPELLED = re.compile(r"(square|cubic|sq|cu)\s+", re.IGNORECASE)
-_POWER = re.compile(r"\^\s*\{?(\d)\}?")
-_WORD = re.compile(r"[a-z]+")
+_define("energy", 1, "j joule")
+_define("energy", 1000, "kj kilojoule")
+_define("force", 1, "n newton")
+_define("power", 1, "w watt")
+_define("power", 1000, "kw kilowatt")
+_define("voltage", 1, "v volt")
+_define("temperature", 1, "k kelvin")
+_define("amount", 1, "mol mole")
+_define("frequency", 1, "hz hertz")
+_define("energy_ev", 1, "ev")
+_COMPOUND = {"mph": "mile/hour", "kph": "km/hour", "kmh": "km/hour", "fps": "foot/second"}
+_PARTS = re.compile(r"([a-z]+)\s*(?:\^?\s*\{?(-?\d)\}?)?|(/|\bper\b)|(\S)")
+_POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+
+Dimensions = tuple[tuple[str, int], ...]
 
 
 def _single(word: str) -> str:
     if word in _TABLE:
         return word
-    return word.removesuffix("s") if word.removesuffix("s") in _TABLE else word
+    return next((stem for end in ("es", "s") if (stem := word.removesuffix(end)) in _TABLE), word)
 
 
-def _known(text: str) -> tuple[tuple[str, int], Fraction] | None:
-    """Dimension with its power and size of a plain unit, or None for anything else."""
-    text = text.lower().replace("a.m", "am").replace("p.m", "pm")
-    power = 1
-    if (spelled := _SPELLED.search(text)) is not None:
-        power = 2 if spelled[1].lower().startswith("sq") else 3
-    elif (written := _POWER.search(text)) is not None:
-        power = int(written[1])
-    words = _WORD.findall(_SPELLED.sub("", text))
-    if len(words) != 1 or (unit := _TABLE.get(_single(words[0]))) is None:
-        return None
-    return (unit[0], power), unit[1] ** power
+def _prepared(text: str) -> str:
+    text = text.lower().replace("a.m", "am").replace("p.m", "pm").replace("sq.", "sq")
+    text = text.replace(".", " ").replace("*", " ").replace("\\cdot", " ")
+    return " ".join(_COMPOUND.get(word, word) for word in text.split())
+
+
+def _known(text: str) -> tuple[Dimensions, Fraction] | None:
+    """Dimensions with their powers, and the size, of a unit; None for anything else."""
+    powers: dict[str, int] = {}
+    size, sign, spelled = Fraction(1), 1, 1
+    for word, power, per, other in _PARTS.findall(_prepared(text)):
+        if other:
+            return None
+        if per or word == "per":
+            sign = -1
+            continue
+        if word in _POWERS:
+            spelled = _POWERS[word]
+            continue
+        unit = _TABLE.get(_single(word))
+        if unit is None:
+            return None
+        exponent = sign * spelled * (int(power) if power else 1)
+        powers[unit[0]] = powers.get(unit[0], 0) + exponent
+        size *= unit[1] ** exponent
+        spelled = 1
+    found = tuple(sorted((name, power) for name, power in powers.items() if power))
+    return (found, size) if found else None
+
+
+def is_unit(text: str) -> bool:
+    """Whether the text is a known unit, simple or compound (`m/s`, `square feet`)."""
+    return len(text) <= 60 and _known(text) is not None
 
 
 def same_unit(first: str, second: str) -> Fraction | None:
@@ -76,7 +109,7 @@ def same_unit(first: str, second: str) -> Fraction | None:
 
     1 where either is no known unit.
     """
-    a, b = _known(first), _known(second)
+    a, b = _known(first[:60]), _known(second[:60])
     if a is None or b is None:
         return Fraction(1)
     return a[1] / b[1] if a[0] == b[0] else None
