@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="code rules: as published (paper), or with their defects mended (default)",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that parse web pages")
+    parser.add_argument("--quiet", action="store_true", help="the counts alone")
     parser.add_argument("--json", action="store_true", help="one JSON object a file on stdout")
 
 
@@ -34,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
         counts["kept" if result.kept else result.reason or ""] += 1
         if args.json:
             print(json.dumps(result._asdict(), ensure_ascii=False), flush=True)
-        else:
+        elif not args.quiet:
             verdict = "keep" if result.kept else f"drop: {result.reason}"
             print(f"{result.path}  [{result.language or '?'}]  {verdict}")
-    if not args.json and counts.total() > 1:
+    if not args.json and (args.quiet or counts.total() > 1):
         parts = (f"{number} {reason}" for reason, number in counts.most_common())
         print(f"{counts.total()} files: " + ", ".join(parts))
     return 0

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the items' field to look for (default: all of question, problem, prompt, text,"
         " statement, solution)",
     )
+    parser.add_argument("--quiet", action="store_true", help="the summary alone")
     parser.add_argument("--json", action="store_true", help="one JSON object a hit, then a summary")
 
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     for hit in overlap.search(items, documents, summary, n=args.n, exact=args.exact):
         if args.json:
             print(json.dumps(hit._asdict(), ensure_ascii=False), flush=True)
-        else:
+        elif not args.quiet:
             print(f"{hit.document}  at {hit.offset}: item {hit.item} of {hit.benchmark}")
             print(f"    {hit.ngram}")
     if args.json:

@@ -85,7 +85,7 @@ class Summary:
             "items_hit": len(self.items_hit),
             "documents_hit": self.documents_hit,
         }
-        return {"summary": counts, "mib_per_s": round(self.mib_per_s, 2)}
+        return {"summary": counts, "mib_per_s": float(f"{self.mib_per_s:.4g}")}
 
 
 def read_items(path: str, fields: Sequence[str] = ITEM_FIELDS) -> Iterator[Item]:

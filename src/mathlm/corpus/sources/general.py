@@ -21,18 +21,19 @@ from mathlm.corpus.sources.files import file_item, folder_items, walk
 from mathlm.corpus.sources.items import Item
 from mathlm.corpus.sources.packages import licence_of, package_items
 
-_TESTS = frozenset({"test", "tests", "idle_test"})
+_LEFT_OUT = frozenset({"test", "tests", "idle_test", "pydoc_data"})
+"""Test suites, and the file of the help topics, which are documents of their own."""
 _LICENCES = ("licen", "copying", "notice", "authors")
 
 
 def standard_library_items() -> Iterator[Item]:
-    """The modules of the running Python; its test suite is left out."""
+    """The modules of the running Python."""
     folder = Path(sysconfig.get_paths()["stdlib"])
     version = f"python=={sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
     provenance = Provenance(repository=version, licence="PSF-2.0", language="python")
     for path in walk(folder, (".py",)):
         relative = path.relative_to(folder)
-        if _TESTS.isdisjoint(relative.parts):
+        if _LEFT_OUT.isdisjoint(relative.parts):
             yield file_item(path, f"python/{relative.as_posix()}", provenance)
 
 
