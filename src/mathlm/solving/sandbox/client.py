@@ -142,18 +142,23 @@ class Client:
         ).start()
         return ours, process
 
-    def submit(self, code: str, limits: Limits) -> Future[dict[str, Any]]:
-        """A future of the zygote's report; cancelling it kills the program."""
+    def submit(self, limits: Limits, **message: Any) -> Future[dict[str, Any]]:
+        """A future of the zygote's report on a request; cancelling it kills the program."""
         with self._lock:
             if self._closed:
                 raise MachineError("the sandbox is closed")
             self._next += 1
-            message = {"op": "run", "id": self._next, "code": code, "limits": asdict(limits)}
-            job = _Job(message)
+            job = _Job({**message, "id": self._next, "limits": asdict(limits)})
             self._waiting.append(job)
             self._dispatch()
         job.future.add_done_callback(lambda future: self._cancelled(job, future))
         return job.future
+
+    def forget(self, session: int) -> None:
+        """Let a session's state go."""
+        with self._lock:
+            if not self._closed:
+                self._send({"op": "close", "session": session})
 
     def _cancelled(self, job: _Job, future: Future[dict[str, Any]]) -> None:
         if future.cancelled():

@@ -9,10 +9,11 @@ import asyncio
 import atexit
 import os
 import threading
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from mathlm.core.errors import UserError
+from mathlm.core.errors import MachineError, UserError
 from mathlm.solving.sandbox.client import Client
 from mathlm.solving.sandbox.inside.confine import LEVELS, Limits
 from mathlm.solving.sandbox.result import Level, ProgramResult, judge
@@ -81,7 +82,9 @@ class Sandbox:
         refusal = self._refusal(client)
         if refusal is not None:
             return refusal
-        report = await asyncio.wrap_future(client.submit(program, limits or self.limits))
+        report = await asyncio.wrap_future(
+            client.submit(limits or self.limits, op="run", code=program)
+        )
         return judge(report, client.level)
 
     def run_blocking(self, program: str, limits: Limits | None = None) -> ProgramResult:
@@ -90,8 +93,23 @@ class Sandbox:
         refusal = self._refusal(client)
         if refusal is not None:
             return refusal
-        report = client.submit(program, limits or self.limits).result()
+        report = client.submit(limits or self.limits, op="run", code=program).result()
         return judge(report, client.level)
+
+    async def open(self, limits: Limits | None = None) -> Session:
+        """A session before its first turn; `limits` hold for every turn.
+
+        Raises UserError below `minimum_level`, MachineError where the machine has no room.
+        """
+        client = await asyncio.to_thread(self.start)
+        refusal = self._refusal(client)
+        if refusal is not None:
+            raise UserError(f"no sandboxed sessions here: {refusal.error}")
+        limits = limits or self.limits
+        report = await asyncio.wrap_future(client.submit(limits, op="open"))
+        if "refused" in report:
+            raise MachineError(f"no session could be opened: {report['refused']}")
+        return Session(client, limits, report["id"])
 
     def close(self) -> None:
         """End the zygote and every program that still runs."""
@@ -111,6 +129,45 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.close)
+
+
+class Session:
+    """An interpreter after some turns of a tool loop; running a turn makes another session.
+
+    The old one stays as it was, so that a search can go on from any point as often as it likes.
+    Turns may run at the same time, also from one session. Files in the private folder are shared
+    by all sessions that come from one `Sandbox.open`.
+    """
+
+    def __init__(
+        self, client: Client, limits: Limits, number: int, result: ProgramResult | None = None
+    ) -> None:
+        self._client, self._limits, self._number = client, limits, number
+        self.alive = True
+        """False where the turn had to be killed: nothing can be run from here."""
+        self.result = result
+        """How the turn that led here ended; None before the first."""
+
+    async def run(self, code: str, *, timeout_s: float | None = None) -> Session:
+        """The session after `code`; its `result` tells how that ended and names all variables."""
+        if not self.alive:
+            raise UserError("the session is over: its last turn was killed, or it was closed")
+        limits = replace(self._limits, timeout_s=timeout_s or self._limits.timeout_s)
+        future = self._client.submit(limits, op="turn", session=self._number, code=code)
+        report = await asyncio.wrap_future(future)
+        result = judge(report, self._client.level)
+        after = Session(self._client, self._limits, report["id"], result)
+        after.alive = bool(report.get("state"))
+        return after
+
+    def close(self) -> None:
+        """Let this state go (as does dropping the last reference); sessions that came from it stay."""
+        if self.alive:
+            self.alive = False
+            self._client.forget(self._number)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 _shared: dict[str, Sandbox] = {}

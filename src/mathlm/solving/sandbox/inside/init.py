@@ -21,6 +21,9 @@ from mathlm.solving.sandbox.inside.watch import Proc
 INSIDE_UID = 1000
 GRACE_S = 0.1
 """How long children that the program left have to end by themselves before they are killed."""
+_PATIENCE_S = 10.0
+"""How long killing may take; the stopped and the killed do no harm meanwhile."""
+_REAP_S = 2.0
 _GROUPS: list[int] = []
 """The program's process group, of an init that has started it."""
 
@@ -51,26 +54,15 @@ def die_with_parent(lifeline: int) -> None:
         os._exit(0)
 
 
-def _parents() -> dict[int, int]:
-    """Every process's parent; empty where there is no /proc."""
-    try:
-        descriptor = os.open("/proc", os.O_RDONLY)
-    except OSError:
-        return {}
-    try:
-        return Proc(descriptor).parents()
-    finally:
-        os.close(descriptor)
-
-
-def _below(pid: int, spare: Collection[int]) -> set[int]:
-    parents = _parents()
+def _below(proc: Proc, root: int, spare: Collection[int], *, through: bool) -> set[int]:
+    parents = proc.parents()
     found: set[int] = set()
-    new = {pid}
+    new = {root}
     while new:
-        new = {child for child, parent in parents.items() if parent in new} - found - set(spare)
+        new = {child for child, parent in parents.items() if parent in new} - found
+        new = new if through else new - set(spare)
         found |= new
-    return found
+    return found - set(spare)
 
 
 def _signal_each(pids: set[int], number: int) -> None:
@@ -79,16 +71,19 @@ def _signal_each(pids: set[int], number: int) -> None:
             os.kill(pid, number)
 
 
-def kill_all_below(spare: Collection[int] = ()) -> None:
-    """Kill every descendant of this process, their subreaper, save `spare` and what is below them.
+def kill_below(
+    proc: Proc, root: int, spare: Collection[int] = (), *, through: bool = False
+) -> None:
+    """Kill every descendant of `root`, a subreaper (or pid 1 of its namespace).
 
-    A bomb forks faster than one can kill it: all are stopped first, again and again until a look
-    finds nobody new, since the stopped do not fork; only then are they killed.
+    `spare` is left alone, with all below it unless `through`. A bomb forks faster than one can
+    kill it: all are stopped first, again and again until a look finds nobody new, since the
+    stopped do not fork; only then are they killed.
     """
-    own = os.getpid()
-    while True:
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
         stopped: set[int] = set()
-        while new := _below(own, spare) - stopped:
+        while new := _below(proc, root, spare, through=through) - stopped:
             _signal_each(new, signal.SIGSTOP)
             stopped |= new
         if not stopped:
@@ -118,11 +113,12 @@ def _adopt_orphans(lifeline: int) -> None:
 
 def _end_all() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if not syscalls.IS_LINUX:  # without /proc only the program's own group can be found
-        for group in _GROUPS:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
-    kill_all_below()
+    if syscalls.IS_LINUX:
+        kill_below(Proc(os.open("/proc", os.O_RDONLY)), os.getpid())
+    for group in _GROUPS:  # without /proc only the program's own group can be found
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+    _reap_rest(_REAP_S)
     os._exit(0)
 
 
@@ -145,10 +141,41 @@ def _left_behind(deadline: float) -> int:
             time.sleep(0.002)
 
 
-def oversee(program: Callable[[], None], report: int, lifeline: int, *, namespaces: bool) -> None:
-    """Start `program` in a child, report `exit-status left-behind` when it ends, and end.
+def _reap_rest(seconds: float) -> int:
+    """Reap what has ended or soon ends; 1 where something still runs after that."""
+    return _left_behind(time.monotonic() + seconds)
 
-    Never returns. `program` is called in the child and must not return.
+
+def _oversee_program(pid: int, report: int) -> None:
+    """Until the program's own process ends: its exit status, and whether it left others."""
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            break
+    os.write(report, f"{status} {_reap_rest(GRACE_S)}".encode())
+
+
+def _oversee_session(report: int) -> None:
+    """Until no process is left: a line with the id and exit status of each that ends."""
+    while True:
+        try:
+            ended, status = os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+        os.write(report, f"{ended} {status}\n".encode())
+
+
+def oversee(
+    program: Callable[[], None],
+    report: int,
+    lifeline: int,
+    *,
+    namespaces: bool,
+    session: bool,
+) -> None:
+    """Start `program` in a child, tell `report` how it ended, and end; never returns.
+
+    `program` is called in the child and must not return.
     """
     if namespaces:
         die_with_parent(lifeline)
@@ -160,15 +187,12 @@ def oversee(program: Callable[[], None], report: int, lifeline: int, *, namespac
         os._exit(72)
     _GROUPS.append(pid)
     confine.take_descriptors([report, lifeline])
-    report = 0
     if namespaces:
         syscalls.drop_capabilities()
-    while True:
-        ended, status = os.waitpid(-1, 0)
-        if ended == pid:
-            break
-    left = _left_behind(time.monotonic() + GRACE_S)
-    os.write(report, f"{status} {left}".encode())
+    if session:
+        _oversee_session(0)
+    else:
+        _oversee_program(pid, 0)
     if not namespaces:
         _end_all()
     os._exit(0)

@@ -5,20 +5,25 @@ Not here: what the program does to itself (confine, program) and what its report
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mathlm.solving.sandbox.inside import confine, folders, init, jail, program, syscalls
+from mathlm.solving.sandbox.inside import confine, folders, init, jail, program, states, syscalls
 from mathlm.solving.sandbox.inside.confine import Ground, Limits
 from mathlm.solving.sandbox.inside.ground import NAMESPACES
 from mathlm.solving.sandbox.inside.watch import Proc
 
-_MAX_MESSAGE = 2**20
+MAX_MESSAGE = 2**20
 _CHUNK = 65536
 _KILL_WAIT_S = 5.0
+_SESSION_SHARE = 4
+"""All states of a session together may hold so many times the memory of one program."""
+_SESSION_STATES = 192
 _YOUNG_S = 0.1
 """A program younger than this is not looked at: most have ended by then."""
 
@@ -52,31 +57,41 @@ class Run:
     stopped_at: float | None = None
     reason: str = ""
     note: str = ""
+    session: bool = False
+    """Not one program but the processes of a session, which has no clock of its own."""
+    exits: dict[int, int] = field(default_factory=dict)
+    """Of a session: exit status of every process that ended, by its id in the namespace."""
     orphaned: bool = False
     """Its init had to be killed before it had killed what it adopted."""
     data: dict[str, bytearray] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, host: Host, message: dict[str, Any]) -> Run:
-        """Fork one program; raises OSError where the machine has no room for it."""
+    def start(cls, host: Host, message: dict[str, Any], *, control: int = -1) -> Run:
+        """Fork one program, or the first state of a session if it has a `control` socket.
+
+        Raises OSError where the machine has no room for it.
+        """
         limits = Limits(**message["limits"])
         folder = None if host.ground.namespaces else folders.make(host.ground.become)
-        inner, outer = _pipes()
+        inner, outer = pipes(("stdout", "stderr", "message", "exit"))
         token = os.urandom(16).hex()
         try:
-            room = _process_room(host, limits)
+            room = _process_room(host, limits) + (_SESSION_STATES if control >= 0 else 0)
             pid = syscalls.clone(NAMESPACES) if host.ground.namespaces else os.fork()
         except OSError:
-            _close(*inner.values(), *outer.values())
+            close_all(*inner.values(), *outer.values())
             if folder:
                 folders.remove(folder)
             raise
         if pid == 0:
             place = folder or jail.TEMPORARY
-            _be_init(Inner(host, limits, message["code"], inner, place, room, token))
-        _close(*inner.values())
+            code = message.get("code", "")
+            _be_init(Inner(host, limits, code, inner, place, room, token, control))
+        close_all(*inner.values())
         streams = {descriptor: name for name, descriptor in outer.items()}
-        return cls(message["id"], pid, limits, host, streams, folder, token)
+        run = cls(message["id"], pid, limits, host, streams, folder, token)
+        run.session = control >= 0
+        return run
 
     def read(self, descriptor: int) -> bool:
         """Take what a stream holds; False at its end."""
@@ -87,20 +102,33 @@ class Run:
         name = self.streams[descriptor]
         held = self.data.setdefault(name, bytearray())
         held += chunk
-        limit = _MAX_MESSAGE if name in ("message", "exit") else self.limits.output_kib * 1024
+        if self.session and name == "exit":
+            self._note_exits(held)
+        limit = MAX_MESSAGE if name in ("message", "exit") else self.limits.output_kib * 1024
         if len(held) > limit:
             del held[limit:]
             self.stop("output", f"more than {limit // 1024} KiB of {name}")
         return bool(chunk)
+
+    def _note_exits(self, lines: bytearray) -> None:
+        whole, separator, rest = lines.rpartition(b"\n")
+        for line in whole.split(b"\n") if separator else ():
+            pid, status = line.split()
+            self.exits[int(pid)] = int(status)
+        lines[:] = rest
 
     def close(self, descriptor: int) -> None:
         """Give up a stream."""
         del self.streams[descriptor]
         os.close(descriptor)
 
+    def finished(self) -> bool:
+        """Whether there is nothing more to come."""
+        return not self.streams
+
     def time_left(self) -> float:
         """Seconds until this run wants attention."""
-        until = self.started + self.limits.timeout_s
+        until = math.inf if self.session else self.started + self.limits.timeout_s
         if self.stopped_at is not None:
             until = self.stopped_at + _KILL_WAIT_S
         return until - time.monotonic()
@@ -110,7 +138,7 @@ class Run:
         if self.stopped_at is not None:
             return
         age = time.monotonic() - self.started
-        if age >= self.limits.timeout_s:
+        if self.time_left() <= 0:
             self.stop("timeout", f"no end within {self.limits.timeout_s:g} s")
         elif age >= _YOUNG_S and syscalls.IS_LINUX:
             self._look_at_memory()
@@ -118,7 +146,9 @@ class Run:
                 self.stop("output", f"more than {self.limits.disk_mib} MiB in its folder")
 
     def _look_at_memory(self) -> None:
-        proc, allowed = Proc(self.host.proc), self.limits.memory_mib * 2**20
+        proc, allowed_mib = Proc(self.host.proc), self.limits.memory_mib
+        allowed_mib *= _SESSION_SHARE if self.session else 1
+        allowed = allowed_mib * 2**20
         inside = proc.tree(self.pid)[1:]
         if len(inside) < 2:
             return  # one process is held by its own limit
@@ -126,7 +156,7 @@ class Run:
         if sum(proc.private_bytes(pid) for pid in inside) <= allowed:
             return
         if sum(proc.proportional_bytes(pid) for pid in inside) > allowed:
-            self.stop("memory", f"{len(inside)} processes hold over {self.limits.memory_mib} MiB")
+            self.stop("memory", f"{len(inside)} processes hold over {allowed_mib} MiB")
 
     def stop(self, reason: str, note: str) -> None:
         """Kill everything of this run; the first reason stays."""
@@ -192,16 +222,18 @@ class Inner:
     room: int
     """The kernel's limit on processes of this user."""
     token: str
+    control: int
 
 
-def _pipes() -> tuple[dict[str, int], dict[str, int]]:
+def pipes(names: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
     """Write ends for the program's side and read ends for ours, by name."""
-    pairs = {name: os.pipe() for name in ("stdout", "stderr", "message", "exit")}
+    pairs = {name: os.pipe() for name in names}
     inner = {name: write for name, (_, write) in pairs.items()}
     return inner, {name: read for name, (read, _) in pairs.items()}
 
 
-def _close(*descriptors: int) -> None:
+def close_all(*descriptors: int) -> None:
+    """Close all of them."""
     for descriptor in descriptors:
         os.close(descriptor)
 
@@ -233,6 +265,7 @@ def _be_init(inner: Inner) -> None:
             inner.streams["exit"],
             host.lifeline,
             namespaces=host.ground.namespaces,
+            session=inner.control >= 0,
         )
     except Exception as error:  # noqa: BLE001  (told to the caller; there is nobody else to tell)
         _refuse(inner, inner.streams["message"], error)
@@ -245,12 +278,14 @@ def _be_program(inner: Inner) -> None:
     os.setsid()
     confine.reset_signals()
     streams = inner.streams
-    confine.take_descriptors(
-        [inner.host.null, streams["stdout"], streams["stderr"], streams["message"]]
-    )
+    names = ("stdout", "stderr", "message")
+    wanted = [inner.host.null, *(streams[name] for name in names)]
+    confine.take_descriptors(wanted + [inner.control] * (inner.control >= 0))
     try:
         confine.confine(inner.host.ground, inner.limits, folder=inner.folder, processes=inner.room)
     except Exception as error:  # noqa: BLE001  (a layer that does not hold: nothing may run)
         _refuse(inner, 3, error)
         os._exit(73)
+    if inner.control >= 0:
+        states.begin(inner.folder, 4)
     program.run_and_leave(inner.code, inner.folder, 3, token=inner.token)

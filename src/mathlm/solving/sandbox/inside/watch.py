@@ -42,12 +42,12 @@ class Proc:
             os.close(folder)
 
     def parents(self) -> dict[int, int]:
-        """Every process's parent, as seen by the host."""
+        """Every living process's parent, as the host counts; zombies are dead."""
         found = {}
         for entry in self._list("."):
             if entry.isdigit():
                 fields = self._read(f"{entry}/stat").rpartition(b")")[2].split()
-                if len(fields) > 1:
+                if len(fields) > 1 and fields[0] not in (b"Z", b"X"):
                     found[int(entry)] = int(fields[1])
         return found
 
@@ -89,6 +89,13 @@ class Proc:
             if fields.get(b"Uid", [b"-1"])[0] == str(uid).encode():
                 total += int(fields[b"Threads"][0])
         return total
+
+    def inner_pid(self, pid: int) -> int:
+        """The id of a process in the innermost namespace that it is in."""
+        for line in self._read(f"{pid}/status").splitlines():
+            if line.startswith(b"NSpid:"):
+                return int(line.split()[-1])
+        return pid
 
     def private_bytes(self, pid: int) -> int:
         """Resident bytes of no file, also those it shares with the process it was forked from."""

@@ -21,9 +21,10 @@ import sys
 import traceback
 from typing import Any
 
-from mathlm.solving.sandbox.inside import folders, init, program, syscalls
+from mathlm.solving.sandbox.inside import folders, init, program, syscalls, turns
 from mathlm.solving.sandbox.inside import ground as grounds
 from mathlm.solving.sandbox.inside.runs import Host, Run
+from mathlm.solving.sandbox.inside.watch import Proc
 
 _FRAME = struct.Struct(">I")
 _IDLE_S = 0.5
@@ -94,7 +95,8 @@ class Zygote:
     def __init__(self, channel: Channel, host: Host) -> None:
         self.channel, self.host = channel, host
         self.selector = selectors.DefaultSelector()
-        self.runs: dict[int, Run] = {}
+        self.runs: dict[int, Run | turns.Turn] = {}
+        self.states: dict[int, turns.State] = {}
         self.caller = os.getppid()
         self.selector.register(channel.socket, selectors.EVENT_READ, None)
 
@@ -105,7 +107,8 @@ class Zygote:
         for run in self.runs.values():
             run.stop("killed", "the caller went away")
         for run in list(self.runs.values()):
-            run.give_up()
+            if isinstance(run, Run):
+                run.give_up()
 
     def _turn(self) -> bool:
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE * self.channel.waiting())
@@ -120,7 +123,7 @@ class Zygote:
                 return False
         for run in list(self.runs.values()):
             run.look()
-            if run.overdue():
+            if run.overdue() or run.finished():
                 self._end(run)
         return os.getppid() == self.caller
 
@@ -132,38 +135,100 @@ class Zygote:
     def _obey(self) -> bool:
         messages = self.channel.receive()
         for message in messages or []:
-            if message["op"] == "run":
-                self._start(message)
-            elif message["op"] == "stop" and message["id"] in self.runs:
-                self.runs[message["id"]].stop("killed", "cancelled")
+            {
+                "run": self._start,
+                "open": self._open,
+                "turn": self._turn_of,
+                "close": self._close,
+                "stop": self._stop,
+            }[message["op"]](message)
         return messages is not None
+
+    def _stop(self, message: dict[str, Any]) -> None:
+        if message["id"] in self.runs:
+            self.runs[message["id"]].stop("killed", "cancelled")
 
     def _start(self, message: dict[str, Any]) -> None:
         try:
-            run = Run.start(self.host, message)
+            self._add(Run.start(self.host, message))
+        except OSError as error:
+            self.channel.send({"id": message["id"], "refused": str(error)})
+
+    def _open(self, message: dict[str, Any]) -> None:
+        try:
+            state = turns.first_state(self.host, message)
         except OSError as error:
             self.channel.send({"id": message["id"], "refused": str(error)})
             return
-        self.runs[run.number] = run
-        for descriptor in run.streams:
-            self.selector.register(descriptor, selectors.EVENT_READ, run)
+        state.tree.number = -message["id"]  # its report, at its end, answers nobody
+        self.states[message["id"]] = state
+        self._add(state.tree)
+        self.channel.send({"id": message["id"]})
 
-    def _read(self, descriptor: int, run: Run) -> None:
-        if run.read(descriptor):
+    def _turn_of(self, message: dict[str, Any]) -> None:
+        try:
+            self._add(turns.Turn.start(self.states[message["session"]], message))
+        except (KeyError, OSError):
+            self.channel.send({"id": message["id"], "refused": "the session is over"})
+
+    def _close(self, message: dict[str, Any]) -> None:
+        state = self.states.pop(message["session"], None)
+        if state is not None:
+            state.control.close()
+            self._end_session(state.tree)
+
+    def _end_session(self, tree: Run) -> None:
+        """End a session that has no state and no turn left; tidy up one that has no turn left."""
+        if any(isinstance(run, turns.Turn) and run.tree is tree for run in self.runs.values()):
             return
+        known = [state for state in self.states.values() if state.tree is tree]
+        if not known:
+            tree.stop("killed", "closed")
+        elif tree.stopped_at is None:
+            turns.sweep(tree, known)
+
+    def _add(self, run: Run | turns.Turn) -> None:
+        self.runs[run.number] = run
+        self._watch(run)
+
+    def _watch(self, run: Run | turns.Turn) -> None:
+        """Listen to streams that are not listened to yet."""
+        listened = self.selector.get_map()
+        for descriptor in run.streams:
+            if descriptor not in listened:
+                self.selector.register(descriptor, selectors.EVENT_READ, run)
+
+    def _forget(self, run: Run | turns.Turn, descriptor: int) -> None:
         self.selector.unregister(descriptor)
         run.close(descriptor)
-        if not run.streams:
-            self._end(run)
 
-    def _end(self, run: Run) -> None:
+    def _read(self, descriptor: int, run: Run | turns.Turn) -> None:
+        if descriptor not in run.streams:
+            return  # closed by an earlier event of the same round
+        if not run.read(descriptor):
+            self._forget(run, descriptor)
+        if run.finished():
+            self._end(run)
+        else:
+            self._watch(run)
+
+    def _end(self, run: Run | turns.Turn) -> None:
         for descriptor in list(run.streams):
-            self.selector.unregister(descriptor)
-            run.close(descriptor)
+            self._forget(run, descriptor)
         del self.runs[run.number]
+        if isinstance(run, turns.Turn):
+            state = run.state()
+            if state is not None:
+                self.states[run.number] = state
+            self.channel.send({**run.report(), "state": state is not None})
+            self._end_session(run.tree)
+            return
         self.channel.send(run.report())
+        for number in [n for n, state in self.states.items() if state.tree is run]:
+            self.states.pop(number).control.close()
         if run.orphaned:
-            init.kill_all_below(spare=[other.pid for other in self.runs.values()])
+            others = [other.pid for other in self.runs.values() if isinstance(other, Run)]
+            init.kill_below(Proc(self.host.proc), os.getpid(), others)
 
 
 def preload(names: list[str]) -> None:
