@@ -124,12 +124,11 @@ def _wide(data: bytes) -> str | None:
 
 def _mostly_utf8(data: bytes, error: UnicodeDecodeError) -> bool:
     """Whether a page that is not quite UTF-8 is a broken UTF-8 page (cut off, one bad byte)."""
-    if error.start >= len(data) - 3:
-        return True
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     good = sum(1 for character in text[:100_000] if character > "\x7f") - bad
-    return good > 2 * bad
+    cut_off = error.start >= len(data) - 3
+    return good > (0 if cut_off else 2 * bad)
 
 
 def _decode_lossy(data: bytes, name: str) -> str:

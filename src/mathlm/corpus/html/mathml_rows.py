@@ -184,9 +184,20 @@ def between(opening: str, latex: str, closing: str, *, stretchy: bool = True) ->
     return join([left, latex, right])
 
 
+_STACKED = "\\genfrac{}{}{0pt}{}"
+
+
 def _binomial(opening: str, latex: str, closing: str) -> str | None:
-    match = re.fullmatch(r"\\genfrac\{\}\{\}\{0pt\}\{\}(\{[^{}]*\}\{[^{}]*\})", latex)
-    return f"\\binom{match[1]}" if match and (opening, closing) == ("(", ")") else None
+    """A fraction without a line between parentheses."""
+    if (opening, closing) != ("(", ")") or not latex.startswith(_STACKED):
+        return None
+    arguments = latex[len(_STACKED) :]
+    depth = groups = 0
+    for character in arguments.replace("\\{", "  ").replace("\\}", "  "):
+        depth += (character == "{") - (character == "}")
+        if depth == 0:
+            groups += 1
+    return f"\\binom{arguments}" if groups == 2 else None
 
 
 def fenced(node: Node, convert: Convert) -> str:

@@ -24,11 +24,13 @@ _LATEX = re.compile(r"\\[A-Za-z]+|[\^_{}=<>+*/|≤≥∈→±×√∑∫]")
 _WORDS = re.compile(r"[A-Za-z]{3,}")
 _SENTENCE = re.compile(r"(?:(?<![\\A-Za-z{])[A-Za-z]{2,}[ ,.;]+){4,}")
 _SIMPLE = re.compile(r"[-+(\[]*[\dA-Za-zα-ωΑ-Ω][\s\dA-Za-zα-ωΑ-Ω,.;:'!()\[\]-]{0,60}")
+_ALGEBRA = re.compile(r"[A-Za-z]\s*[=<>^_]")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _IN_WORDS = re.compile(
     r"\\(?:text|mbox|textrm|mathrm|hbox|operatorname)\*?\s*\{[^{}]*\}|\\[A-Za-z]+"
 )
 _SHELL = re.compile(r"[A-Z_]{3,}|\{[A-Za-z_]+\}|\(\w+ |\w+\[")
+_MAX_BACKSLASHES = 50
 _MAX_DOLLAR = 3000
 _ASCII_MATHS = re.compile(
     r"\^|sqrt|frac|sum_|int_|\+-|root|<=|>=|!=|\boo\b|\bxx\b|[A-Za-z0-9)]\s*/\s*[A-Za-z0-9(]|[A-Za-z]\s*[=<>]|\b[A-Za-z]_\S|vec|->|pi|theta|alpha|beta"
@@ -50,6 +52,9 @@ def formulas(text: str, delimiters: Delimiters, emit: Emit) -> str:
         if found is None:
             out.append(text[place : match.end()])
             place = match.end()
+            while match[0] == "$$" and text.startswith("$", place):
+                out.append("$")
+                place += 1
             continue
         math, end = found
         out.append(text[place : match.start()])
@@ -92,13 +97,16 @@ def _match(text: str, opening: re.Match[str], delimiters: Delimiters) -> tuple[M
 
 def _is_escaped(text: str, start: int) -> bool:
     backslashes = 0
-    while start - backslashes > 0 and text[start - backslashes - 1] == "\\":
+    while backslashes < min(start, _MAX_BACKSLASHES) and text[start - backslashes - 1] == "\\":
         backslashes += 1
     return backslashes % 2 == 1
 
 
 def _environment(text: str, opening: re.Match[str]) -> tuple[Math, int] | None:
     name = opening[0][7:-1]
+    end = opening.start() + _MAX_FORMULA
+    if text.find(f"\\end{{{name}}}", opening.end(), end) < 0:
+        return None
     depth = 0
     for match in re.finditer(
         rf"\\(begin|end)\{{{re.escape(name)}\}}",
@@ -134,6 +142,8 @@ def _delimited(
 def _closing(text: str, start: int, right: str) -> int | None:
     """Where the delimiter closes, outside of braces and not escaped."""
     limit = min(len(text), start + _MAX_FORMULA)
+    if text.find(right, start, limit) < 0:
+        return None
     depth = 0
     position = start
     while position < limit:
@@ -172,14 +182,17 @@ def _is_dollar_formula(text: str, start: int, end: int, delimiters: Delimiters) 
     if _COMMAND.search(stripped):
         return True
     if content[0].isspace() or content[-1].isspace():
-        return declared and bool(_LATEX.search(stripped)) and not _WORDS.search(stripped)
-    if text[end + 1 : end + 2].isdigit() or stripped.count("(") != stripped.count(")"):
+        loose = content[0].isspace() and content[-1].isspace() and _ALGEBRA.search(stripped)
+        return bool(declared or loose) and bool(
+            _LATEX.search(stripped) and not _WORDS.search(prose)
+        )
+    if text[end + 1 : end + 2].isdigit():
+        return False
+    if stripped[0].isdigit() and stripped.count("(") != stripped.count(")"):
         return False
     if _WORDS.search(stripped):
-        return (
-            (declared
-            and (stripped.isalpha() or bool(_LATEX.search(stripped))))
-            or bool(re.search(r"[_^]\{?\w", stripped) and not _SHELL.match(stripped))
+        return (declared and (stripped.isalpha() or bool(_LATEX.search(stripped)))) or bool(
+            re.search(r"[_^]\{?\w", stripped) and not _SHELL.match(stripped)
         )
     return declared or bool(_LATEX.search(stripped) or _SIMPLE.fullmatch(stripped))
 

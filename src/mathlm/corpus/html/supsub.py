@@ -16,9 +16,11 @@ SUP, SUB, END = "\ufdd4", "\ufdd5", "\ufdd6"
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|e|ème|o|a|TM|SM|®|™|©)$")
 _SCRIPT = re.compile(f"([{SUP}{SUB}])([^{SUP}{SUB}{END}]*){END}")
 _ATOM = rf"(?:[A-Za-zα-ωΑ-Ω]|\d+(?:\.\d+)?|[(){{}}\[\]|])(?:[{SUP}{SUB}][^{END}]{{0,200}}{END})*'*"
-_TERM = rf"[-−+]?(?:{_ATOM})+"
+_TERM = rf"[-−+]?(?:{_ATOM}){{1,60}}"
 _OPERATOR = r"\s*(?:[-+=<>≤≥≠≈·×*/−±,]|\s[-+=<>≤≥≠≈·×*/−±]\s)\s*"
-_EXPRESSION = re.compile(rf"(?<![A-Za-zα-ωΑ-Ω\d.,:]){_TERM}(?:{_OPERATOR}{_TERM})*(?![A-Za-z\d])")
+_EXPRESSION = re.compile(
+    rf"(?<![A-Za-zα-ωΑ-Ω\d.,:]){_TERM}(?:{_OPERATOR}{_TERM}){{0,60}}(?![A-Za-z\d])"
+)
 _WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
 _MARKS = re.compile(f"[{SUP}{SUB}{END}]")
 
