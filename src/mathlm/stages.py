@@ -10,11 +10,17 @@ from collections.abc import Iterator
 
 from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext, StageKind
+from mathlm.corpus import config as corpus
 from mathlm.corpus.config import CorpusConfig
 from mathlm.grading.config import GradeConfig
+from mathlm.reporting import config as reporting
 from mathlm.reporting.config import ReportConfig
+from mathlm.solving import config as solving
 from mathlm.solving.config import SolveConfig
+from mathlm.tokens import config as tokens
 from mathlm.tokens.config import TokensConfig
+from mathlm.training import config as training
+from mathlm.training import perplexity_config as perplexity
 from mathlm.training.config import TrainConfig
 from mathlm.training.perplexity_config import PerplexityConfig
 
@@ -24,8 +30,8 @@ def _corpus(context: StageContext, config: CorpusConfig) -> None:
     from mathlm.tasks import TASKS
 
     def problems() -> Iterator[Problem]:
-        for task in TASKS.values():
-            yield from task.load("test", None, context.seed)
+        for name in config.decontaminate.tasks:
+            yield from TASKS[name].load("test", None, context.seed)
 
     run(context, config, problems=problems)
 
@@ -67,9 +73,13 @@ def _report(context: StageContext, config: ReportConfig) -> None:
 
 
 KINDS: dict[str, StageKind] = {
-    "corpus": StageKind(CorpusConfig, _corpus, needs={}),
+    "corpus": StageKind(CorpusConfig, _corpus, needs={}, expect=corpus.expect),
     "tokens": StageKind(
-        TokensConfig, _tokens, needs={"documents": ("corpus",)}, optional=frozenset({"documents"})
+        TokensConfig,
+        _tokens,
+        needs={"documents": ("corpus",)},
+        optional=frozenset({"documents"}),
+        expect=tokens.expect,
     ),
     "train": StageKind(
         TrainConfig,
@@ -77,12 +87,21 @@ KINDS: dict[str, StageKind] = {
         needs={"tokens": ("tokens",), "checkpoint": ("train",)},
         optional=frozenset({"checkpoint"}),
         parallel=True,
+        expect=training.expect,
     ),
     "perplexity": StageKind(
-        PerplexityConfig, _perplexity, needs={"model": ("train",), "tokens": ("tokens",)}
+        PerplexityConfig,
+        _perplexity,
+        needs={"model": ("train",), "tokens": ("tokens",)},
+        optional=frozenset({"model"}),
+        expect=perplexity.expect,
     ),
     "solve": StageKind(
-        SolveConfig, _solve, needs={"model": ("train",)}, optional=frozenset({"model"})
+        SolveConfig,
+        _solve,
+        needs={"model": ("train",)},
+        optional=frozenset({"model"}),
+        expect=solving.expect,
     ),
     "grade": StageKind(GradeConfig, _grade, needs={"completions": ("solve",)}),
     "report": StageKind(
@@ -97,5 +116,6 @@ KINDS: dict[str, StageKind] = {
         },
         optional=frozenset({"corpus", "train", "perplexity"}),
         several=frozenset({"train", "perplexity", "solve", "grade"}),
+        expect=reporting.expect,
     ),
 }

@@ -77,7 +77,7 @@ def _guarded(command: str, words: list[str]) -> int:
         os.environ.setdefault(name, "1")
     signal.signal(signal.SIGTERM, _stop)
     try:
-        args = build_parser(command).parse_args(words)
+        args = build_parser(command).parse_intermixed_args(words)
         return int(args.run(args))
     except UserError as error:
         return _fail(str(error), 2)

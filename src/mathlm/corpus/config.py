@@ -144,6 +144,16 @@ class Decontamination(StageConfig):
     """A shared run counts only with so many distinct words that have a letter: a run of numbers
     or of signs says nothing about its origin."""
 
+    @field_validator("tasks")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from mathlm.tasks import TASKS
+
+        unknown = sorted(set(names) - set(TASKS))
+        if unknown:
+            raise ValueError(f"unknown tasks {', '.join(unknown)}; there are {', '.join(TASKS)}")
+        return names
+
 
 class CorpusConfig(StageConfig):
     """The corpus stage: raw sources to filtered, deduplicated, decontaminated documents."""
@@ -175,3 +185,12 @@ class CorpusConfig(StageConfig):
             if effect_of(NearDuplicates, name) == "none":
                 del settings["near"][name]
         return settings
+
+
+def expect(config: CorpusConfig) -> str:
+    """One line on what the stage will do, for `--dry-run`."""
+    caps = [source.max_bytes for source in config.sources.values() if source.max_bytes]
+    size = f"at most {sum(caps) / 1e6:g} MB of text where capped" if caps else "no cap on bytes"
+    return (
+        f"{', '.join(config.sources)}; {size}; about 1 s a MB of code and text, 25 pages a second"
+    )

@@ -89,3 +89,10 @@ class SolveConfig(StageConfig):
         if len(set(names)) < len(names):
             raise ValueError("a task is named twice")
         return names
+
+
+def expect(config: SolveConfig) -> str:
+    """One line on what the stage will do, for `--dry-run`."""
+    samples = sum(solver.samples for solver in config.solvers.values())
+    problems = f"at most {config.limit}" if config.limit else "all"
+    return f"{problems} problems of {', '.join(config.tasks)} x {samples} completions"
