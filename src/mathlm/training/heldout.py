@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mathlm.tokens.store import TokenStore, find_stores
-from mathlm.training.scoring import Tokens, nats_of_documents
+from mathlm.training.scoring import Tokens, default_batch_tokens, nats_of_documents
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,7 @@ def heldout_documents(tokens: Path, max_bytes: int | None) -> dict[str, Heldout]
     return {name: found for name, found in taken.items() if int(found.bytes.sum()) > 0}
 
 
-def bits_per_byte(
-    model: Any, heldout: Mapping[str, Heldout], *, window: int, batch_tokens: int = 8192
-) -> dict[str, float]:
+def bits_per_byte(model: Any, heldout: Mapping[str, Heldout], *, window: int) -> dict[str, float]:
     """Bits per byte of each source, in windows without overlap; the model's mode is kept."""
     training = model.training
     model.eval()
@@ -65,7 +63,7 @@ def bits_per_byte(
                     first_id=found.end_id,
                     window=window,
                     stride=window,
-                    batch_tokens=batch_tokens,
+                    batch_tokens=default_batch_tokens(model.device),
                 ).sum()
                 / (math.log(2) * int(found.bytes.sum()))
             )

@@ -22,7 +22,7 @@ from mathlm.stats import bootstrap_ratio
 from mathlm.training.heldout import Heldout, heldout_documents
 from mathlm.training.parallel import choose_device
 from mathlm.training.perplexity_config import PerplexityConfig
-from mathlm.training.scoring import nats_of_documents
+from mathlm.training.scoring import default_batch_tokens, nats_of_documents
 from mathlm.training.setup import session
 
 _LONGEST = 4096
@@ -80,7 +80,7 @@ def _bits_of_sources(
                 first_id=found.end_id,
                 window=window,
                 stride=min(config.stride or max(1, window // 2), window),
-                batch_tokens=config.batch_tokens,
+                batch_tokens=config.batch_tokens or default_batch_tokens(model.device),
             )
             bits[name] = nats / math.log(2)
             task.advance()

@@ -26,8 +26,8 @@ class PerplexityConfig(StageConfig):
     """Type of weights and arithmetic; auto: bfloat16 on CUDA, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs; auto: a CUDA device if there is one."""
-    batch_tokens: int = neutral(8192, ge=1)
-    """Tokens through the model at once (the last digits may differ)."""
+    batch_tokens: int | None = neutral(None, ge=1)
+    """Tokens through the model at once; None: 2048 on a CPU, 16 384 on CUDA."""
     download: bool = neutral(False)
     """Whether `model` may be fetched from the Hugging Face hub."""
 
