@@ -56,6 +56,35 @@ def test_monotonous_text_is_encoded_in_time(tokenizer, text):
     assert tokenizer.decode(ids.tolist()) == text
 
 
+@settings(deadline=None, max_examples=200)
+@given(text=st.text("ab é\u0301٣1²\n\t .\\\r\u00a0_", max_size=60), size=st.integers(1, 10))
+def test_a_long_text_in_parts_gives_the_same_ids(tokenizer, text, size):
+    parts = tokenizers.cut(text, size)
+    assert "".join(parts) == text
+    together = [i for ids in tokenizer.encode_batch(parts) for i in ids.tolist()]
+    assert together == tokenizer.encode_batch([text])[0].tolist()
+
+
+def test_long_texts_are_cut_where_the_tokenizer_allows(tokenizer, monkeypatch):
+    texts = ["".join(TEXTS), "short"]
+    whole = [ids.tolist() for ids in tokenizer.encode_batch(texts)]
+    monkeypatch.setattr(tokenizers, "LONG", 50)
+    assert tokenizer.cuttable
+    assert [ids.tolist() for ids in tokenizer.encode_batch(texts)] == whole
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "cuttable"), [("llama-test", False), ("gpt-neo-test", True)])
+def test_whether_a_published_tokenizer_may_be_cut(tmp_path, data_dir, name, cuttable):
+    end = {"llama-test": "</s>", "gpt-neo-test": "<|endoftext|>"}[name]
+    path = data_dir / "tokenizers" / f"{name}-tokenizer.json"
+    tokenizers.take(str(path), tmp_path / "t", end_of_document=end)
+    loaded = tokenizers.load(tmp_path / "t")
+    assert loaded.cuttable == cuttable
+    text = "".join(TEXTS)
+    assert loaded.encode_batch([text * 100])[0].tolist() == loaded._encode([text * 100])[0].tolist()
+
+
 @pytest.mark.parametrize("special", ["</s>", "<pad>", "<turn>"])
 def test_a_special_token_in_a_text_is_plain_text(tokenizer, special):
     (ids,) = tokenizer.encode_batch([f"end {special} of"])

@@ -35,7 +35,7 @@ class TokensConfig(StageConfig):
     download: bool = neutral(False)
     """Whether `tokenizer` may be fetched from the Hugging Face hub."""
     batch_chars: int = neutral(4 << 20, ge=1)
-    """Characters of text encoded at once, over all threads; memory is about 100 bytes each."""
+    """Characters of text encoded at once, over all threads; memory is about 40 bytes each."""
 
 
 def expect(config: TokensConfig) -> str:
