@@ -16,6 +16,7 @@ import torch
 from mathlm.models.create import create_llama
 from mathlm.models.sizes import ModelSizes
 from mathlm.training.config import TrainConfig
+from mathlm.training.muon import Muon, orthogonal
 from mathlm.training.optimizer import make_optimizers
 
 DRIVE = Path(__file__).with_name("drive.py")
@@ -47,6 +48,44 @@ def test_every_weight_has_one_optimizer_and_embeddings_are_not_muons(tied):
     assert sorted(taken) == sorted(names.values())
     mine = {names[id(weight)] for group in muon.param_groups for weight in group["params"]}
     assert mine == {name for name in names.values() if "proj" in name}
+
+
+def gradients(steps=6):
+    torch.manual_seed(0)
+    return [torch.randn(24, 40) * 10 ** torch.linspace(-1, 0, 40) for _ in range(steps)]
+
+
+@pytest.mark.parametrize("tall", [False, True])
+def test_updates_are_those_of_torchs_muon_but_for_bfloat16(tall):
+    ours, theirs = (
+        torch.nn.Parameter(torch.ones(40, 24) if tall else torch.ones(24, 40)) for _ in "ab"
+    )
+    settings = {"lr": 0.02, "weight_decay": 0.1, "momentum": 0.95}
+    optimizers = (
+        Muon([ours], **settings),
+        torch.optim.Muon([theirs], adjust_lr_fn="match_rms_adamw", **settings),
+    )
+    for gradient in gradients():
+        for weight, optimizer in zip((ours, theirs), optimizers, strict=True):
+            weight.grad = gradient.T.clone() if tall else gradient.clone()
+            optimizer.step()
+    moved = (theirs - 1).norm()
+    assert moved > 0.1
+    assert (ours - theirs).norm() < 0.02 * moved
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 30), (30, 8)])
+def test_an_update_is_nearly_orthogonal(shape):
+    torch.manual_seed(1)
+    matrix = torch.randn(shape)
+    values = torch.linalg.svdvals(orthogonal(matrix))
+    assert values.min() > 0.6 and values.max() < 1.3
+    assert orthogonal(torch.zeros(shape)).abs().max() == 0
+
+
+def test_only_matrices_are_taken():
+    with pytest.raises(ValueError, match="matrices"):
+        Muon([torch.nn.Parameter(torch.ones(3))], lr=0.1, weight_decay=0.0)
 
 
 def test_it_learns_otherwise_than_adamw_and_no_worse(root, whole):

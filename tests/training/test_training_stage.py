@@ -237,6 +237,9 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(root, whole, tmp_path):
     here = drive.context(tmp_path, "other", checkpoint=whole)
     with pytest.raises(UserError, match="different tokenizers"):
         run(here, TrainConfig(**{**drive.SMALL, "model": None}))
+    elsewhere = drive.context(tmp_path, "another")
+    with pytest.raises(UserError, match="different tokenizers"):
+        run(elsewhere, TrainConfig(**{**drive.SMALL, "model": None, "base": str(whole / "model")}))
 
 
 @pytest.mark.parametrize(

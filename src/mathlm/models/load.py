@@ -53,21 +53,26 @@ def _require_there(where: str, marker: str, *, download: bool) -> None:
             raise UserError(f"{where} is no model folder: it has no {marker}")
     elif path.is_absolute() or where.startswith((".", "~")):
         raise UserError(f"no such folder: {where}")
-    elif not download and not _cached(where, marker):
+    elif not download and model_file(where, marker) is None:
         raise UserError(
             f"{where!r} is neither a folder nor in the local Hugging Face cache;"
             " give a folder, or allow the download (download=true)"
         )
 
 
-def _cached(name: str, marker: str) -> bool:
+def model_file(path_or_id: str | Path, name: str) -> Path | None:
+    """The local path of a file of a model's folder, or of its cached download; None if absent."""
+    path = Path(path_or_id) / name
+    if Path(path_or_id).is_dir():
+        return path if path.is_file() else None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return isinstance(try_to_load_from_cache(name, marker), str)
+        found = try_to_load_from_cache(str(path_or_id), name)
     except HFValidationError:
-        return False
+        return None
+    return Path(found) if isinstance(found, str) else None
 
 
 def load_model(

@@ -149,7 +149,8 @@ def finish_step(
         if records.guard.is_spike(loss):
             description = batch_description(run.batches.span(step), run.batches.sources(step))
             records.speed.note_spike({"step": step, "loss": loss, **description})
-        note += f", {records.speed.tokens_per_second:,.0f} tok/s"
+        if records.speed.tokens_per_second:
+            note += f", {records.speed.tokens_per_second:,.0f} tok/s"
     records.task.advance(1, note=note)
 
 

@@ -1,8 +1,7 @@
 """AdamW with Llemma's weight-decay groups, Muon, and the clipping of gradients without waiting.
 
-Not a schedule (`schedule`). Muon (Jordan et al. 2024; updates scaled to AdamW's size as in
-arXiv 2502.16982) takes the matrices between the embeddings, AdamW the rest. Weight decay holds for
-matrices, embeddings included, and not for norms and biases:
+Not a schedule (`schedule`). Muon (`muon`) takes the matrices between the embeddings, AdamW the
+rest, both with the same learning rate. Weight decay holds for matrices, embeddings included, and not for norms and biases:
 `get_params_for_weight_decay_optimization` in EleutherAI/gpt-neox (`megatron/model/utils.py`).
 """
 
@@ -15,8 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mathlm.training.config import TrainConfig
-
-_MUON_MOMENTUM = 0.95
+from mathlm.training.muon import Muon
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> tuple[Optimizer, ...]:
@@ -30,13 +28,7 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> tuple[Optimizer, .
         if weight.requires_grad and weight.ndim == 2 and id(weight) not in embeddings
     ]
     chosen = {id(weight) for weight in hidden}
-    muon = torch.optim.Muon(
-        hidden,
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        momentum=_MUON_MOMENTUM,
-        adjust_lr_fn="match_rms_adamw",
-    )
+    muon = Muon(hidden, lr=config.learning_rate, weight_decay=config.weight_decay)
     rest = (weight for weight in model.parameters() if id(weight) not in chosen)
     return (muon, _adamw(rest, config))
 

@@ -20,6 +20,7 @@ from mathlm.core.stage import StageContext
 from mathlm.core.storage import sha256_of
 from mathlm.models import check_model, create_llama, load_model, load_tokenizer
 from mathlm.models.check import vocabulary_size
+from mathlm.models.load import model_file
 from mathlm.training.config import TrainConfig
 from mathlm.training.objectives import Objective
 from mathlm.training.parallel import World, decoder_layers
@@ -50,13 +51,13 @@ def session(*, threads: int, deterministic: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[1], warn_only=before[2])
 
 
-def _same_tokenizer(checkpoint: Path, tokens: Path) -> None:
-    """Refuse to continue a model on tokens of another tokenizer."""
-    theirs, ours = checkpoint / "tokenizer.json", tokens / "tokenizer" / "tokenizer.json"
-    if theirs.is_file() and ours.is_file() and sha256_of(theirs) != sha256_of(ours):
+def _same_tokenizer(origin: Path | str, tokens: Path) -> None:
+    """Refuse to continue a model on tokens of another tokenizer; ids would mean other texts."""
+    theirs, ours = model_file(origin, "tokenizer.json"), tokens / "tokenizer" / "tokenizer.json"
+    if theirs is not None and ours.is_file() and sha256_of(theirs) != sha256_of(ours):
         raise UserError(
-            f"the checkpoint {checkpoint} and the tokens {tokens} have different tokenizers:"
-            " take tokens that were made with the checkpoint's tokenizer"
+            f"the model {origin} and the tokens {tokens} have different tokenizers:"
+            " take tokens that were made with the model's tokenizer"
         )
 
 
@@ -83,7 +84,9 @@ def make_model(context: StageContext, config: TrainConfig) -> Any:
         _same_tokenizer(checkpoint / "model", tokens)
         model = load_model(checkpoint / "model")
     else:
-        model = load_model(config.base or "", download=config.download)
+        base = config.base or ""
+        model = load_model(base, download=config.download)
+        _same_tokenizer(base, tokens)
     longest = getattr(model.config, "max_position_embeddings", None)
     if longest is not None and config.sequence_length > longest:
         raise UserError(
