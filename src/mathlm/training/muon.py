@@ -36,7 +36,7 @@ def orthogonal(matrix_RC: Tensor) -> Tensor:
     return (x.mT if tall else x).to(matrix_RC.dtype)
 
 
-class Muon(Optimizer):
+class Muon(Optimizer):  # type: ignore[misc]
     """Muon with Nesterov momentum and decoupled weight decay; parameters are matrices."""
 
     def __init__(
