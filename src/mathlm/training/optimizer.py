@@ -2,7 +2,7 @@
 
 Not a schedule (`schedule`). Muon (`muon`) takes the matrices between the embeddings, AdamW the
 rest, both with the same learning rate. Weight decay holds for matrices, embeddings included, and
-not for norms and biases: `get_params_for_weight_decay_optimization` in EleutherAI/gpt-neox (`megatron/model/utils.py`).
+not for norms and biases: `get_params_for_weight_decay_optimization` in EleutherAI/gpt-neox.
 """
 
 from __future__ import annotations
