@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_MARKS = {"better": "better", "worse": "worse", "unclear": "not told apart"}
+
+
 def summary(report: Mapping[str, Any]) -> Table:
     """A table for the terminal: each task and metric, before, after, difference, p, meaning."""
     from rich import box
@@ -21,21 +24,27 @@ def summary(report: Mapping[str, Any]) -> Table:
     pairs = {(row["b"], row["task"], row["metric"]): row for row in report["comparisons"]}
     found = {(row["model"], row["task"], row["metric"]): row for row in report["results"]}
     table = Table(title=Text(report["title"]), box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("task")
-    table.add_column("metric")
+    table.add_column("task", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
     for model in models:
         table.add_column(Text(model), justify="right")
     if len(models) > 1:
         table.add_column("difference", justify="right")
         table.add_column("p", justify="right")
-        table.add_column("in words")
-    for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in report["results"]):
+        table.add_column("", no_wrap=True)
+    for task, metric in _rows(report):
         cells = [Text(task), Text(words.metric_name(metric))]
         cells += [Text(_value(found.get((model, task, metric)))) for model in models]
         if len(models) > 1:
             cells += _compared(pairs.get((models[-1], task, metric)))
         table.add_row(*cells)
     return table
+
+
+def _rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was measured, what was solved before what was predicted."""
+    rows = dict.fromkeys((row["task"], row["metric"]) for row in report["results"])
+    return sorted(rows, key=lambda row: row[1] == "bits_per_byte")
 
 
 def _value(row: Mapping[str, Any] | None) -> str:
@@ -52,5 +61,5 @@ def _compared(pair: Mapping[str, Any] | None) -> list[Any]:
     return [
         Text(shown, style),
         Text(words.p_value(pair["p_value"])),
-        Text(words.meaning(pair), style),
+        Text(_MARKS[words.outcome(pair)], style),
     ]
