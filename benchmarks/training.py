@@ -132,7 +132,10 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     )
     tokens = np.random.default_rng(0).integers(0, arguments.vocab, 2_000_000).astype(np.uint16)
     rounds = max(1, arguments.steps // BLOCK_STEPS)
-    with open_world("cpu") as world, session(threads=arguments.threads, deterministic=False):
+    with (
+        open_world("cpu") as world,
+        session(world.device, threads=arguments.threads, deterministic=False),
+    ):
         mine, model = ours(scratch, config, arguments.threads, world)
         blocks = {"ours": mine}
         for fused, labels in ((True, False), (False, False), (True, True)):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mathlm.core.errors import UserError
@@ -33,8 +34,9 @@ def run(context: StageContext, config: PerplexityConfig) -> None:
     heldout = heldout_documents(context.input("tokens"), config.max_bytes_per_source)
     if not heldout:
         raise UserError(f"stage {context.name}: the tokens have no held-out documents")
-    with session(threads=context.workers, deterministic=False):
-        label, model = _open_model(context, config)
+    device = choose_device(config.device)
+    with session(device, threads=context.workers, deterministic=False):
+        label, model = _open_model(context, config, device)
         bits = _bits_of_sources(context, config, model=model, heldout=heldout)
     _write_documents(context, heldout, bits)
     results = [
@@ -44,12 +46,13 @@ def run(context: StageContext, config: PerplexityConfig) -> None:
     write_json(context.directory / "results.json", results)
 
 
-def _open_model(context: StageContext, config: PerplexityConfig) -> tuple[str, Any]:
+def _open_model(
+    context: StageContext, config: PerplexityConfig, device: torch.device
+) -> tuple[str, Any]:
     """The model in evaluation mode, checked against the tokens' tokenizer, and its label."""
     role = context.inputs.get("model")
     if bool(role) == (config.model is not None):
         raise UserError(f"stage {context.name}: give a `model`, by `needs` or as a setting")
-    device = choose_device(config.device)
     dtype = config.dtype
     if dtype == "auto":
         dtype = "bfloat16" if device.type == "cuda" else "float32"

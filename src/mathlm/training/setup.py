@@ -31,8 +31,12 @@ _CPU_FLOPS_THAT_PAY = 3e16
 
 
 @contextlib.contextmanager
-def session(*, threads: int, deterministic: bool) -> Iterator[None]:
-    """Torch's global settings for the block, all of them put back after it."""
+def session(device: torch.device, *, threads: int, deterministic: bool) -> Iterator[None]:
+    """Torch's global settings for the block, all of them put back after it.
+
+    Only `device` is touched: asking another CUDA device for its random state would take memory
+    on it.
+    """
     before = (
         torch.get_num_threads(),
         torch.are_deterministic_algorithms_enabled(),
@@ -40,11 +44,11 @@ def session(*, threads: int, deterministic: bool) -> Iterator[None]:
     )
     try:
         torch.set_num_threads(threads)
-        if deterministic and torch.cuda.is_available():
+        if deterministic and device.type == "cuda":
             # cuBLAS reads this when its first handle is made; torch refuses to go on without it
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             yield
     finally:
         torch.set_num_threads(before[0])

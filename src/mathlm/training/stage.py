@@ -45,7 +45,7 @@ def run(context: StageContext, config: TrainConfig) -> None:
     context.directory.mkdir(parents=True, exist_ok=True)
     with (
         open_world(config.device) as world,
-        setup.session(threads=context.workers, deterministic=config.deterministic),
+        setup.session(world.device, threads=context.workers, deterministic=config.deterministic),
     ):
         work = prepare(context, config, world)
         state = _resume(work, context.directory / "checkpoints")
