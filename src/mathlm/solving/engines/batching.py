@@ -29,6 +29,8 @@ from mathlm.solving.engines.text import TextTail, TokenText
 
 _AHEAD_REQUESTS = 1024
 """How far into the queue prompts are looked for that can be read in one pass."""
+_HANDOVER_S = 0.05
+"""How long finished requests may wait for their solvers to hear of it while others wait too."""
 _JUDGED_LOGITS = 1 << 26
 """How many logits one pass over given continuations may make."""
 
@@ -69,9 +71,10 @@ class Batcher:
         self._forward, self._text, self._eos, self._max_rows = forward, text, eos, max_rows
         per_token = forward.bytes_per_token
         self.tree = PrefixTree(bytes_per_token=per_token, budget_bytes=budget // 2)
-        self._page_budget = max(1, budget // 2 // (per_token * PAGE_TOKENS))
+        self._row_budget = budget // 2
         self._rows = Rows(forward)
         self._ended: list[int] = []
+        self._entering: list[Row] = []
         self.waiting: deque[Waiting] = deque()
         self.judging: deque[Judging] = deque()
         self.jobs: deque[tuple[Callable[[], Any], Any]] = deque()
@@ -81,21 +84,30 @@ class Batcher:
         """Whether there is anything to do."""
         return bool(self.waiting or self.judging or self.jobs or self._rows.rows)
 
-    def abandon(self) -> list[Any]:
-        """Forget all requests; returns the futures of those who wait."""
-        answers = [entry.answer for entry in self.waiting]
-        answers += [entry.answer for entry in self.judging]
-        answers += [row.answer for row in self._rows.rows] + [answer for _, answer in self.jobs]
-        self._rows.change(range(len(self._rows.rows)), [])
-        self._ended = []
-        for queue in (self.waiting, self.judging, self.jobs):
-            queue.clear()
-        return answers
+    def abandon(self) -> None:
+        """Forget all requests, after a failure in the middle of a step."""
+        for row in {id(row): row for row in (*self._rows.rows, *self._entering)}.values():
+            self.tree.release(row.leaf)
+        self._rows = Rows(self._forward)
+        self._ended, self._entering = [], []
+        self.waiting.clear()
+        self.judging.clear()
+        self.jobs.clear()
 
     def step(self) -> Finished:
-        """One step; returns what it finished."""
+        """Steps until solvers should hear of something; returns what was finished.
+
+        Handing over to the event loop costs two thread switches: it is not done for every token.
+        """
+        begun = time.perf_counter()
+        finished: Finished = []
         with torch.inference_mode():
-            return self._step()
+            while self.busy():
+                finished += self._step()
+                starving = finished and not self.waiting
+                if starving or time.perf_counter() - begun > _HANDOVER_S:
+                    break
+        return finished
 
     def _step(self) -> Finished:
         begun = time.perf_counter()
@@ -120,9 +132,10 @@ class Batcher:
         """Let ended rows go and waiting ones in, until every row has a token to be fed."""
         finished: Finished = []
         while True:
-            entering = self._admitted()
-            self._rows.change(self._ended, entering)
-            self._ended = []
+            self._admit()
+            entering, ended = self._entering, self._ended
+            self._rows.change(ended, entering)
+            self._ended, self._entering = [], []
             if not entering:
                 return finished
             place = {id(row): number for number, row in enumerate(self._rows.rows)}
@@ -131,37 +144,41 @@ class Batcher:
             numbers = [place[id(row)] for row in entering]
             finished += self._draw(numbers, torch.cat([logits, padding]))
 
-    def _fits(self, rows: int, pages: int) -> bool:
-        return rows <= ROW_TILE or round_up(rows, ROW_TILE) * pages <= self._page_budget
-
-    def _admitted(self) -> list[Row]:
-        """Waiting requests that there is room for, as rows whose prompts are read."""
-        entering: list[Row] = []
-        pages = max((row.pages for row in self._rows.rows), default=1)
-        while self.waiting:
-            number = len(self._rows.rows) - len(self._ended) + len(entering)
-            if number >= self._max_rows or not (number == 0 or self.tree.room()):
+    def _admit(self) -> None:
+        """Waiting requests that there is room for become entering rows; their prompts are read."""
+        ended = set(self._ended)
+        staying = [row for number, row in enumerate(self._rows.rows) if number not in ended]
+        for row in (self._rows.rows[number] for number in self._ended):
+            self.tree.release(row.leaf)
+        entering = self._entering
+        largest = max((row.need_bytes for row in staying), default=0)
+        while self.waiting and len(staying) + len(entering) < self._max_rows:
+            number = len(staying) + len(entering)
+            largest = max(largest, self._need(self.waiting[0]))
+            fits = round_up(number + 1, ROW_TILE) * largest <= self._row_budget
+            if number >= ROW_TILE and not (fits and self.tree.room()):
                 break
-            head = self.waiting[0]
-            if not self._fits(number + 1, max(pages, self._pages(head))):
-                break
-            self.waiting.popleft()
+            head = self.waiting.popleft()
             if not head.answer.cancelled():
-                row = self._row(head)
-                pages = max(pages, row.pages)
-                entering.append(row)
+                entering.append(self._row(head))
         for row in entering:
             self.read(row.leaf)
-        return entering
 
-    def _limit(self, waiting: Waiting) -> int:
-        """Tokens that the request may generate."""
+    def _limits(self, waiting: Waiting) -> tuple[int, int]:
+        """Tokens before the request's first one, and most tokens that it may generate."""
         start = waiting.parent.end if waiting.parent else 0
         start += sum(len(ids) for ids, _ in waiting.path)
-        return min(waiting.request.sampling.max_tokens, self._forward.shape.context_tokens - start)
+        room = self._forward.shape.context_tokens - start
+        return start, min(waiting.request.sampling.max_tokens, room)
 
-    def _pages(self, waiting: Waiting) -> int:
-        return -(-self._limit(waiting) // PAGE_TOKENS)
+    def _need(self, waiting: Waiting) -> int:
+        """Bytes that the request's row may need: own keys, its place in a tile, scores."""
+        start, limit = self._limits(waiting)
+        staged = 0 if not waiting.path or waiting.path[-1][1] else len(waiting.path[-1][0])
+        pages = -(-limit // PAGE_TOKENS) + -(-staged // PAGE_TOKENS)
+        scores = 4 * self._forward.shape.query_heads * (start + limit)
+        keys: int = pages * PAGE_TOKENS * self._forward.bytes_per_token
+        return keys + scores
 
     def _leaf(self, waiting: Waiting | Judging) -> Node:
         if not waiting.path:
@@ -171,16 +188,17 @@ class Batcher:
 
     def _row(self, waiting: Waiting) -> Row:
         request, leaf = waiting.request, self._leaf(waiting)
-        leaf.uses += 1
+        self.tree.hold(leaf)
         row = Row(
             leaf=leaf,
             sampling=request.sampling,
-            limit_tokens=self._limit(waiting),
+            limit_tokens=self._limits(waiting)[1],
             stream=stream_key(
                 request.seed, request.problem_id, request.sample_index, request.branch
             ),
             tail=TextTail(self._text, request.sampling.stops),
             answer=waiting.answer,
+            need_bytes=self._need(waiting),
         )
         if request.sampling.repetition_penalty != 1:
             size = self._forward.shape.vocabulary
@@ -265,7 +283,7 @@ class Batcher:
         while self.judging:
             entry = self.judging.popleft()
             node = self._leaf(entry)
-            node.uses += 1
+            self.tree.hold(node)
             key = (id(node), round_up(max(1, len(entry.text) - 1), PAGE_TOKENS))
             groups.setdefault(key, (node, []))[1].append(entry)
         finished: Finished = []
@@ -280,7 +298,8 @@ class Batcher:
                 ):
                     value = Likelihood(entry.text, tuple(logprobs.tolist()), bool(best.all()))
                     finished.append((entry.answer, value))
-            node.uses -= len(entries)
+            for _ in entries:
+                self.tree.release(node)
         return finished
 
 

@@ -38,6 +38,7 @@ class Shape:
 
     layers: int
     kv_heads: int
+    query_heads: int
     head_dim: int
     vocabulary: int
     context_tokens: int
@@ -60,6 +61,7 @@ class Shape:
         return Shape(
             layers=config.num_hidden_layers,
             kv_heads=getattr(config, "num_key_value_heads", None) or heads,
+            query_heads=heads,
             head_dim=head_dim,
             vocabulary=config.vocab_size,
             context_tokens=context,

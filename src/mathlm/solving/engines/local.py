@@ -52,6 +52,7 @@ class LocalEngine:
         )
         self._handles: dict[int, Node] = {}
         self._numbers = count(1)
+        self._unanswered: set[asyncio.Future[Any]] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mathlm-engine")
         self._runner: asyncio.Task[None] | None = None
 
@@ -67,7 +68,7 @@ class LocalEngine:
         prompt_tokens = (parent.end if parent else 0) + sum(len(ids) for ids, _ in path)
         if prompt_tokens >= self._context_tokens:
             return Generation("", (), (), "budget", prompt_tokens)
-        answer: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Generation] = self._awaited()
         self._batcher.waiting.append(Waiting(request, parent, path, answer))
         self._start()
         return await answer
@@ -84,7 +85,7 @@ class LocalEngine:
             ids = self._prompts.text_ids(text, first=False)
         if not ids or len(before) + len(ids) > self._context_tokens:
             return Likelihood((), (), greedy=not ids)
-        answer: asyncio.Future[Likelihood] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Likelihood] = self._awaited()
         self._batcher.judging.append(Judging(parent, path, ids, answer))
         self._start()
         return await answer
@@ -101,13 +102,13 @@ class LocalEngine:
     def fork(self, prefix: Prefix) -> Prefix:
         """A second handle on the same prefix."""
         node = self._handles[self._known(prefix)]
-        node.uses += 1
+        self._batcher.tree.hold(node)
         return self._handle(node, prefix.token_ids)
 
     def drop(self, prefix: Prefix) -> None:
         """Give a handle up."""
         node = self._handles.pop(self._known(prefix))
-        node.uses -= 1
+        self._batcher.tree.release(node)
 
     def close(self) -> None:
         """Stop the engine's thread."""
@@ -134,14 +135,21 @@ class LocalEngine:
 
         def read() -> Node:
             node = self._batcher.tree.find(parent, ids, wide=True)
-            node.uses += 1
+            self._batcher.tree.hold(node)
             self._batcher.read(node)
             return node
 
-        answer: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Node] = self._awaited()
         self._batcher.jobs.append((read, answer))
         self._start()
         return self._handle(await answer, all_ids)
+
+    def _awaited(self) -> asyncio.Future[Any]:
+        """A future that hears of it when the engine breaks."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._unanswered.add(answer)
+        answer.add_done_callback(self._unanswered.discard)
+        return answer
 
     def _start(self) -> None:
         if self._runner is None or self._runner.done():
@@ -154,7 +162,8 @@ class LocalEngine:
             try:
                 finished = await loop.run_in_executor(self._thread, self._batcher.step)
             except Exception as error:  # noqa: BLE001  (whoever waits must hear that it broke)
-                for answer in self._batcher.abandon():
+                self._batcher.abandon()
+                for answer in list(self._unanswered):
                     if not answer.done():
                         answer.set_exception(error)
                 return

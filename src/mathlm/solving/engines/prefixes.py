@@ -8,6 +8,7 @@ Not here: the forward pass that fills them (`forward`).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,9 @@ class PrefixTree:
         self._bytes_per_token = bytes_per_token
         self._budget_tokens = max(1, budget_bytes // bytes_per_token)
         self._tokens = 0
+        self._used_tokens = 0
+        # Handles are given up on the event loop's thread while the engine's thread is at work.
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self._nodes.values())
@@ -77,7 +81,7 @@ class PrefixTree:
             node = Node(parent, token_ids, wide)
             self._tokens += len(token_ids)
             if parent is not None:
-                parent.uses += 1
+                self.hold(parent)
         self._nodes[key] = node  # youngest last
         return node
 
@@ -91,8 +95,19 @@ class PrefixTree:
 
     def room(self) -> bool:
         """Whether what is in use leaves room for more."""
-        used = sum(len(node.token_ids) for node in self if node.uses)
-        return used < self._budget_tokens
+        return self._used_tokens < self._budget_tokens
+
+    def hold(self, node: Node) -> None:
+        """Count one more that needs the node."""
+        with self._lock:
+            node.uses += 1
+            self._used_tokens += len(node.token_ids) if node.uses == 1 else 0
+
+    def release(self, node: Node) -> None:
+        """Count one less."""
+        with self._lock:
+            node.uses -= 1
+            self._used_tokens -= 0 if node.uses else len(node.token_ids)
 
     def forget(self) -> None:
         """Drop unused nodes, oldest first, until the rest fits the budget."""
@@ -104,4 +119,4 @@ class PrefixTree:
             self._tokens -= len(node.token_ids)
             node.k = node.v = node.logits = None
             if node.parent is not None:
-                node.parent.uses -= 1
+                self.release(node.parent)

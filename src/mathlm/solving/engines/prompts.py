@@ -87,7 +87,14 @@ class Prompts:
         return tuple(parts)
 
     def likelihood_parts(self, prefix: str, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Tokens of prefix and continuation, tokenised together and cut where the prefix's end."""
+        """Tokens of prefix and continuation, tokenised together.
+
+        They are cut where they cease to be the prefix's own; a token across the border counts to
+        the continuation. Where nothing is left of the prefix, the two are tokenised apart.
+        """
         before = self.text_ids(prefix, first=True)
         both = self.text_ids(prefix + text, first=True)
-        return both[: len(before)], both[len(before) :]
+        number = _common(before, both)
+        if number == 0:
+            return before, self.text_ids(text, first=False)
+        return both[:number], both[number:]

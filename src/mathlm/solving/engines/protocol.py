@@ -33,7 +33,7 @@ class Sampling:
     """As in transformers: scores of tokens seen in the prompt or the text are divided
     (positive) or multiplied (negative) by it."""
     stops: tuple[str, ...] = ()
-    """Strings that end the text; the text is cut before the first of them."""
+    """Strings that end the text; it is cut before the one that is complete first."""
     stop_ids: tuple[int, ...] = ()
     ignore_eos: bool = False
 

@@ -49,10 +49,8 @@ class Row:
     seen: Any = None
     """[V] tokens in prompt and text, only under a repetition penalty."""
 
-    @property
-    def pages(self) -> int:
-        """Pages that its own tokens may come to need."""
-        return -(-self.limit_tokens // PAGE_TOKENS)
+    need_bytes: int = 0
+    """Most memory that it may come to need, its prompt's keys and values aside."""
 
 
 class Tiles:
@@ -74,7 +72,7 @@ class Tiles:
         _, old_pages, old_tiles = self._k.shape[:3]
         if pages <= old_pages and tiles <= old_tiles:
             return
-        wanted = max(pages, old_pages), max(tiles, min(2 * old_tiles, tiles + 64), old_tiles)
+        wanted = max(pages, old_pages), max(tiles, old_tiles + old_tiles // 4 * (tiles > old_tiles))
         for name in ("_k", "_v"):
             old, new = getattr(self, name), self._sizes(*wanted)
             new[:, :old_pages, :old_tiles] = old
@@ -185,12 +183,11 @@ class Rows:
             setattr(self, name, new)
 
     def change(self, leaving: Sequence[int], entering: Sequence[Row]) -> None:
-        """Take rows out (by number; their prompts' uses end) and let others in."""
+        """Take rows out (by number) and let others in."""
         if not leaving and not entering:
             return
         self._prefixes = None
         for number in leaving:
-            self.rows[number].leaf.uses -= 1
             if self.rows[number].place is not None:
                 self._tiles.leave(self.rows[number])
         holes = sorted(leaving)
@@ -211,8 +208,8 @@ class Rows:
         row = self.rows.pop()
         if hole != last:
             self.rows[hole] = row
-            pages = -(-len(row.token_ids) // PAGE_TOKENS)
-            for own in (self._k, self._v):
+            pages = -(-(len(row.token_ids) - 1) // PAGE_TOKENS)  # its newest token is not fed yet
+            for own in (self._k, self._v) if pages else ():
                 own[:, :pages, hole] = own[:, :pages, last]
 
     def _shared(self, tokens: int) -> list[Segment]:
@@ -231,6 +228,14 @@ class Rows:
         tiled = self._tiles.segment(self.rows, tokens)
         return segments if tiled is None else [*segments, tiled]
 
+    def _places(self, held_R: Any) -> Any:
+        """Where each row's and head's next key goes, counted over [P, R, H, K]."""
+        _, _, rows, heads, _, _ = self._k.shape
+        page = torch.div(held_R, PAGE_TOKENS, rounding_mode="floor")
+        row = page * rows + torch.arange(len(held_R), device=held_R.device)
+        head = row[:, None] * heads + torch.arange(heads, device=held_R.device)
+        return (head * PAGE_TOKENS + (held_R % PAGE_TOKENS)[:, None]).flatten()
+
     def step(self) -> tuple[Any, Any, Plan]:
         """The batch that feeds each row's newest token: ids [R], positions [R] and the plan."""
         number = len(self.rows)
@@ -245,8 +250,7 @@ class Rows:
             self._prefixes = self._shared(tokens)
         tensor = self._forward.tensor
         own, start = tensor(held), tensor(starts)
-        page = torch.div(own, PAGE_TOKENS, rounding_mode="floor")
-        places = (page, torch.arange(tokens, device=own.device), own % PAGE_TOKENS)
+        places = self._places(own)
         mask = page_mask(own + 1, pages)
         segment = OwnSegment(self._k, self._v, mask, entries=tokens, places=places)
         return tensor(ids), start + own, Plan((*self._prefixes, segment))

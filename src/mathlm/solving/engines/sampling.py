@@ -4,7 +4,7 @@ The draw is by the inverse of the cumulative distribution with one uniform numbe
 `randomness`), so that a row's token depends on its logits and its number alone. Order of the
 filters as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
 
-Shapes: R rows (a multiple of 16, so that vectorised kernels treat rows alike), V vocabulary.
+Shapes: R rows (a multiple of 32, so that vectorised kernels treat rows alike), V vocabulary.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from mathlm.solving.engines.protocol import Sampling
 
 _FIRST_GUESS = 32
 """How many of the most likely tokens are tried first for top-p before a full sort."""
+
+_BLOCK = 64
+"""Tokens that are summed together before a draw looks at them one by one."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,32 @@ def distribution(logits_RV: Any, settings: Sequence[Sampling]) -> Any:
     return probs
 
 
+def _first_above(cumulative_RN: Any, target_R1: Any, mass_RN: Any) -> Any:
+    """The first place [R, 1] at which the cumulative mass passes the target and mass lies.
+
+    Where rounding leaves the target beyond all mass, it is the last place that has any.
+    """
+    place = torch.searchsorted(cumulative_RN, target_R1, right=True)
+    number = mass_RN.shape[1]
+    last = (mass_RN > 0).to(torch.int8).flip(-1).argmax(-1, keepdim=True)
+    return torch.minimum(place, number - 1 - last)
+
+
 def draw(probs_RV: Any, uniform_R: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
-    """The token of each row at which the cumulative distribution passes its uniform number."""
-    cumulative = probs_RV.cumsum(-1, dtype=torch.float64)
+    """The token of each row at which the cumulative distribution passes its uniform number.
+
+    In two levels, blocks of tokens and tokens of a block: most of a long running sum is saved.
+    """
+    blocks = torch.nn.functional.pad(probs_RV, (0, -probs_RV.shape[1] % _BLOCK))
+    blocks = blocks.unflatten(1, (-1, _BLOCK))
+    mass = blocks.sum(-1)
+    cumulative = mass.cumsum(-1, dtype=torch.float64)
     target = torch.from_numpy(uniform_R).to(probs_RV.device)[:, None] * cumulative[:, -1:]
-    token = torch.searchsorted(cumulative, target, right=True)[:, 0]
-    # A target on the far edge would fall behind the last token that has any mass.
-    last = (probs_RV > 0).to(torch.int8).flip(-1).argmax(-1)
-    return torch.minimum(token, probs_RV.shape[1] - 1 - last)
+    block = _first_above(cumulative, target, mass)
+    within = blocks.gather(1, block[..., None].expand(-1, 1, _BLOCK))[:, 0]
+    rest = target - (cumulative - mass).gather(1, block)
+    inside = within.cumsum(-1, dtype=torch.float64)
+    return (block * _BLOCK + _first_above(inside, rest, within))[:, 0]
 
 
 def choose(
@@ -117,10 +138,12 @@ def choose(
     if seen_RV is not None:
         penalty = torch.tensor([s.repetition_penalty for s in settings], device=logits.device)
         scores = penalise(logits, seen_RV, penalty)
-    tokens = scores.argmax(-1)
-    hot = [s.temperature > 0 for s in settings]
-    if any(hot):
-        drawn = draw(distribution(scores, settings), uniform_R)
-        tokens = torch.where(torch.tensor(hot, device=logits.device), drawn, tokens)
+    cold = [row for row, s in enumerate(settings) if s.temperature == 0]
+    if len(cold) == len(settings):
+        tokens = scores.argmax(-1)
+    else:
+        tokens = draw(distribution(scores, settings), uniform_R)
+        if cold:
+            tokens[cold] = scores[cold].argmax(-1)
     logprobs = torch.log_softmax(logits, dim=-1).gather(1, tokens[:, None])[:, 0]
     return Choice(tokens.tolist(), logprobs.tolist())

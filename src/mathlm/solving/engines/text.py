@@ -28,7 +28,7 @@ def _decoder_kind(tokenizer: Any) -> str:
     described = repr(getattr(backend, "decoder", None))
     if described.startswith("ByteLevel") or '"ByteLevel"' in described:
         return "bytes"
-    return "spaces" if "ByteFallback" in described else "other"
+    return "spaces" if "ByteFallback" in described or "Metaspace" in described else "other"
 
 
 class TokenText:
@@ -80,7 +80,10 @@ class TextTail:
         self._ids: list[int] = []
 
     def push(self, token_id: int) -> bool:
-        """Append a token; True when the text now holds a stop string, at which it is cut."""
+        """Append a token; True when the text now holds a stop string, before which it is cut.
+
+        Of several it is the one that ends first, whatever the tokens' borders.
+        """
         if self._text.pieces is None:
             self._ids.append(token_id)
             before = 0
@@ -93,9 +96,10 @@ class TextTail:
         return bool(self._stops) and self._cut(before)
 
     def _cut(self, start: int) -> bool:
-        found = [at for at in (self._data.find(stop, start) for stop in self._stops) if at >= 0]
+        places = [(self._data.find(stop, start), len(stop)) for stop in self._stops]
+        found = [(at + length, at) for at, length in places if at >= 0]
         if found:
-            del self._data[min(found) :]
+            del self._data[min(found)[1] :]
         return bool(found)
 
     @property
