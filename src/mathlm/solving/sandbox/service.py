@@ -161,7 +161,7 @@ class Session:
         return after
 
     def close(self) -> None:
-        """Let this state go (as does dropping the last reference); sessions that came from it stay."""
+        """Let this state go, as dropping its last reference does; those after it stay."""
         if self.alive:
             self.alive = False
             self._client.forget(self._number)

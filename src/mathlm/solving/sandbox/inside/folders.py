@@ -42,43 +42,50 @@ def _open(path: str, parent: int | None = None) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
 
 
-def _empty_into(folder: int, top: int, prefix: str) -> int:
-    """Remove the files of `folder`; its folders go, or move up to `top` when they are not empty."""
-    moved = 0
+def _empty_into(folder: int, top: int, prefix: str) -> list[str]:
+    """Remove the files of `folder` and move its folders up to `top`: their names there.
+
+    A folder that is not empty is never tried with rmdir: the kernel would walk all below it.
+    """
+    moved: list[str] = []
     for name in os.listdir(folder):
         with contextlib.suppress(OSError):
             if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
                 os.unlink(name, dir_fd=folder)
-                continue
-        with contextlib.suppress(OSError):
-            os.rmdir(name, dir_fd=folder)
-            continue
-        if folder != top:
-            with contextlib.suppress(OSError):
+            elif folder == top:
+                moved.append(name)
+            else:
                 os.chmod(name, 0o700, dir_fd=folder)  # a folder that moves must be writable
-                os.rename(name, f"{prefix}{moved}", src_dir_fd=folder, dst_dir_fd=top)
-                moved += 1
+                new = f"{prefix}{len(moved)}"
+                os.rename(name, new, src_dir_fd=folder, dst_dir_fd=top)
+                moved.append(new)
     return moved
 
 
-def remove(path: str, rounds: int = 100_000) -> None:
+def _empty(top: int) -> None:
+    """Remove all below `top`, folder by folder, without recursion."""
+    waiting = _empty_into(top, top, "")
+    turn = 0
+    while waiting:
+        name = waiting.pop()
+        turn += 1
+        with contextlib.suppress(OSError):
+            folder = _open(name, top)
+            try:
+                waiting += _empty_into(folder, top, f".{turn}-")
+            finally:
+                os.close(folder)
+            os.rmdir(name, dir_fd=top)
+
+
+def remove(path: str) -> None:
     """Remove `path` with all below it; gives up silently on what the system will not remove."""
     try:
         top = _open(path)
     except OSError:
         return
     try:
-        for turn in range(rounds):
-            _empty_into(top, top, "")
-            names = os.listdir(top)
-            if not names:
-                break
-            with contextlib.suppress(OSError):
-                folder = _open(names[0], top)
-                try:
-                    _empty_into(folder, top, f".{turn}-")
-                finally:
-                    os.close(folder)
+        _empty(top)
     except OSError:
         return
     finally:

@@ -71,6 +71,12 @@ def _signal_each(pids: set[int], number: int) -> None:
             os.kill(pid, number)
 
 
+def kill_group(leader: int) -> None:
+    """Kill a process group in one step, during which none of it can fork."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 def kill_below(
     proc: Proc, root: int, spare: Collection[int] = (), *, through: bool = False
 ) -> None:
@@ -113,11 +119,10 @@ def _adopt_orphans(lifeline: int) -> None:
 
 def _end_all() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for group in _GROUPS:  # at once, which ends most bombs; without /proc, all that can be done
+        kill_group(group)
     if syscalls.IS_LINUX:
         kill_below(Proc(os.open("/proc", os.O_RDONLY)), os.getpid())
-    for group in _GROUPS:  # without /proc only the program's own group can be found
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
     _reap_rest(_REAP_S)
     os._exit(0)
 

@@ -23,7 +23,8 @@ _CHUNK = 65536
 _KILL_WAIT_S = 5.0
 _SESSION_SHARE = 4
 """All states of a session together may hold so many times the memory of one program."""
-_SESSION_STATES = 192
+_SESSION_STATES = 128
+_LOOK_S = 0.05
 _YOUNG_S = 0.1
 """A program younger than this is not looked at: most have ended by then."""
 
@@ -38,6 +39,8 @@ class Host:
     lifeline: int
     """Read end of a pipe of which only the zygote holds the write end."""
     lifeline_write: int
+    private_bytes: int = 0
+    """What the zygote itself holds, and every fork of it seems to."""
     owner: tuple[int, int] = field(default_factory=lambda: (os.geteuid(), os.getegid()))
     """The zygote's user and group, whom a new user namespace knows only by number."""
 
@@ -61,6 +64,7 @@ class Run:
     """Not one program but the processes of a session, which has no clock of its own."""
     exits: dict[int, int] = field(default_factory=dict)
     """Of a session: exit status of every process that ended, by its id in the namespace."""
+    next_look: float = 0.0
     orphaned: bool = False
     """Its init had to be killed before it had killed what it adopted."""
     data: dict[str, bytearray] = field(default_factory=dict)
@@ -140,10 +144,14 @@ class Run:
         age = time.monotonic() - self.started
         if self.time_left() <= 0:
             self.stop("timeout", f"no end within {self.limits.timeout_s:g} s")
-        elif age >= _YOUNG_S and syscalls.IS_LINUX:
+        elif age >= _YOUNG_S and syscalls.IS_LINUX and time.monotonic() >= self.next_look:
+            looked = time.monotonic()
             self._look_at_memory()
             if self.folder and folders.size(self.folder) > self.limits.disk_mib * 2**20:
                 self.stop("output", f"more than {self.limits.disk_mib} MiB in its folder")
+            # a look costs little, but at many processes not nothing: a tenth of the time at most
+            now = time.monotonic()
+            self.next_look = now + max(_LOOK_S, 9 * (now - looked))
 
     def _look_at_memory(self) -> None:
         proc, allowed_mib = Proc(self.host.proc), self.limits.memory_mib
@@ -152,8 +160,9 @@ class Run:
         inside = proc.tree(self.pid)[1:]
         if len(inside) < 2:
             return  # one process is held by its own limit
-        # each process also counts what it shares with the zygote: look closer only if that is much
-        if sum(proc.private_bytes(pid) for pid in inside) <= allowed:
+        # what they share with one another counts for each: look closer only if it is much
+        base = self.host.private_bytes
+        if sum(max(0, proc.private_bytes(pid) - base) for pid in inside) <= allowed:
             return
         if sum(proc.proportional_bytes(pid) for pid in inside) > allowed:
             self.stop("memory", f"{len(inside)} processes hold over {allowed_mib} MiB")

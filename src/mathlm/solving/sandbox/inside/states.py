@@ -58,6 +58,7 @@ def _say_hello(control: int) -> None:
 
 def _turn(token: str, descriptors: list[int], namespace: dict[str, Any]) -> None:
     """Run one turn in this process, which then is the state after it."""
+    os.setsid()
     code = _take(descriptors)
     _say_hello(_CONTROL)
     with open(code, "rb") as file:

@@ -207,6 +207,7 @@ class Turn:
         if self.pid is None:
             self.over = True
             return
+        init.kill_group(self.pid)
         for pid in Proc(self.tree.host.proc).tree(self.pid):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)

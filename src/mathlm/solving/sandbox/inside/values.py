@@ -157,8 +157,9 @@ def describe(value: Any) -> dict[str, str] | None:
 
 def _imported(name: str, value: Any) -> bool:
     """Whether `name` came by `from sympy import *` and its like and was not assigned anew."""
-    modules = (sys.modules.get(module) for module in _STARRED)
-    return any(module is not None and getattr(module, name, None) is value for module in modules)
+    # by the dict: a module's own __getattr__ may import or warn, for a name that a program chose
+    modules = (vars(sys.modules[module]) for module in _STARRED if module in sys.modules)
+    return any(names.get(name) is value for names in modules)
 
 
 def collect(namespace: Mapping[str, Any]) -> dict[str, dict[str, str]]:

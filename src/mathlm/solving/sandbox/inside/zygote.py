@@ -259,7 +259,8 @@ def main(config: dict[str, Any]) -> None:
         proc = os.open("/proc", os.O_RDONLY | os.O_CLOEXEC) if syscalls.IS_LINUX else -1
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         ground, failed = grounds.explore(config["readable"], proc, maximum=config["maximum"])
-        host = Host(ground, proc, null, *os.pipe())
+        own = Proc(proc).private_bytes(os.getpid()) if syscalls.IS_LINUX else 0
+        host = Host(ground, proc, null, *os.pipe(), private_bytes=own)
         if not ground.namespaces:
             folders.sweep()
             init.become_subreaper()
