@@ -6,6 +6,7 @@ never changes a value: `clean(clean(x)) == clean(x)`.
 
 from __future__ import annotations
 
+import html
 import re
 
 from mathlm.grading.terms import TooLarge
@@ -61,6 +62,7 @@ _LETTERS = re.compile(r"\\(?:mathrm|rm|mathbf|mathit|boldsymbol|bm|mathsf|mathca
 _BRACED_UNIT = re.compile(r"(?<=\d)\s*\{\s*([A-Za-z]{2,})\s*\}")
 _COUNTED = re.compile(r"^\s*(-?[\d.,/]+)\s*\(([A-Za-z][A-Za-z. ]*)\)\s*$")
 """A number with what is counted in brackets, as ASDiv writes its answers."""
+_ENTITY = re.compile(r"&(?:dollar|lt|gt|amp|nbsp|times|divide|minus|pi|radic|deg|frac12|le|ge);")
 GLUED = re.compile(r"(?<=[\d)\]}])(or|and)(?=[A-Z(\d\[{])")
 """Connectives without spaces, as in `(11,7)or(7,11)`."""
 _BLANKS = re.compile(r"\s+")
@@ -71,6 +73,8 @@ def unify(text: str) -> str:
     """The text with one spelling for characters and LaTeX spacing; lone surrogates are dropped."""
     if len(text) > MAX_CHARACTERS:
         raise TooLarge(f"{len(text)} characters")
+    if "&" in text and ";" in text:
+        text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     if not text.isascii():
         text = _SURROGATES.sub("", text).translate(_CHARACTERS)
     text = _BRACED_UNIT.sub(r" \1", text)
@@ -105,7 +109,7 @@ def clean(text: str) -> str:
     )
     text = text.replace("\\[", " ").replace("\\]", " ").replace("{,}", ",")
     text = text.replace("**", " ") if text.count("**") == 2 else text
-    text = _BLANKS.sub(" ", text)
+    text = _COUNTED.sub(r"\1 \2", _BLANKS.sub(" ", text))
     before = None
     while before != text:
         before, text = text, _EDGES.sub("", text).strip()

@@ -298,7 +298,8 @@ def _lists(a: Term, b: Term) -> Decision:
 def _groups(a: Term, b: Term) -> Decision:
     if not (isinstance(a, Apply) and isinstance(b, Apply)):
         return None, "kind"
-    if a.op == b.op or len(a.args) != 2:
+    plain = {a.op, b.op} <= {"group()", "group[]"}
+    if a.op == b.op or (plain and len(a.args) != 2):
         same, rule = _ordered(values_of(a.args), values_of(b.args))
         return same, rule if a.op in ("group()", "group[]") else "interval"
     return _regions(a, b) if region(a) is not None and region(b) is not None else (False, "kind")

@@ -29,11 +29,8 @@ class Extraction:
     rule: str
 
 
-_NEXT_PROBLEM = re.compile(
-    r"<\|im_(?:start|end)\|>|<\|endoftext\|>|</s>|<\|eot_id\|>"
-    r"|\n\s*(?:Problem|Question|Q|Human|User|### Instruction)\s*:"
-)
-_TAGGED = re.compile(r"<answer>(.{0,4000}?)</answer>", re.DOTALL)
+_NEXT_PROBLEM = re.compile(r"\n[ \t]*(?:Problem|Question|Q|Human|User|### Instruction)[ \t]*:")
+_TURN_ENDS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\s\S|\d)")
 _FINAL = re.compile(
     r"(?:final\s+(?:answer|result)(?:\s+is)?\s*[:=]?|\banswer\s*(?:is|:|=)|\b(?:r[ée]ponse|respuesta|antwort)\s*(?:est|es|ist)?\s*:?|答案\s*[是为]?\s*[:：]?|\*\*answer\*\*\s*:?)"
@@ -41,10 +38,10 @@ _FINAL = re.compile(
     re.IGNORECASE,
 )
 _MARKS = re.compile(r"####\s*(.+)|(?:^|\s)A\s*:\s*(.+)")
-_ANNOUNCES = re.compile(r"nswer|NSWER|result|[ée]ponse|respuesta|ntwort|答案")
+_ANNOUNCES = ("nswer", "NSWER", "result", "ponse", "respuesta", "ntwort", "答案")
 _MARKED = re.compile(r"[\\$#:<]")
-_HOPE = re.compile(r"\.?\s*(?:I hope it is correct|I hope)", re.IGNORECASE)
-_SENTENCE = re.compile(r"(?<=[^.\s])\.(?=\s+[A-Z\\$(]|\s*$)|\n\s*\n|\n(?=[A-Z])")
+_HOPE = re.compile(r"\.?\s{0,4}I hope", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[^.\s])\.(?=\s+[A-Z\\$(]|\s*$)|\n[ \t]*\n|\n(?=[A-Z])")
 _FORMULA = re.compile(
     r"\$\$(.+?)\$\$|(?<!\\)\$((?:[^$\\]|\\.)+?)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL
 )
@@ -53,15 +50,16 @@ _NUMBER = re.compile(
     r"(?:[eE][+-]?\d+)?(?<=\d)(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%|\s(?:percent|pct)\b)?"
 )
 _BARE_LATEX = re.compile(
-    r"-?(?:\d+\s*)?\\(?:[dtc]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|sqrt\s*\{[^{}]*\})(?:\s*\\pi\b)?"
+    r"-?(?:(?<!\d)\d{1,9}\s?)?\\(?:[dtc]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|sqrt\s*\{[^{}]*\})(?:\s*\\pi\b)?"
 )
-_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}|[^\W\d_A-Za-z\u0370-\u03ff]+")
+_WORD = re.compile(r"(?<![\\A-Za-z0-9])[A-Za-z]{2,}|[^\W\d_A-Za-z\u0370-\u03ff]+")
 """Words of two letters or more, and runs of letters of other scripts than Latin and Greek."""
 _QUIET = re.compile(
     r"\\begin\{array\}\s*\{[^{}]*\}|\\(?:text|mbox|textbf|mathrm|operatorname|begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+"
 )
 _BLANK = re.compile(r"\s")
 _FOREIGN = re.compile(r"[^\W\d_A-Za-z\u0370-\u03ff]{2,}")
+_OPERATOR = re.compile(r"[-+*/^=]")
 _JOINED = re.compile(r"[,;&]|\b(?:and|or)\b")
 _LETTER = re.compile(r"(?:^|[\s(*])\(?([A-J])\)?(?=[\s).,:;*]|[^\x00-\x7f]|$)")
 _DRESS = re.compile(r"\\text|\\mathrm|\\textbf|[{}$]")
@@ -139,6 +137,8 @@ def is_bare(text: str) -> bool:
     loud = [word for word in words if word.lower() not in _MATH_WORDS and not word.isupper()]
     if not loud:
         return True
+    if all(len(word) <= 2 for word in loud) and _OPERATOR.search(text):
+        return True
     known = all(word in SHORT_UNITS for word in loud)
     if len(loud) > 4 and not known:
         return False
@@ -191,7 +191,7 @@ def _fragment(text: str, rule: str) -> Extraction:
 
 def _announced(text: str) -> tuple[int, Extraction] | None:
     """The last announcement of an answer, with its place."""
-    if not _ANNOUNCES.search(text):
+    if not any(word in text for word in _ANNOUNCES):
         return None
     last: tuple[int, Extraction] | None = None
     for match in list(_FINAL.finditer(text))[-4:]:
@@ -201,18 +201,27 @@ def _announced(text: str) -> tuple[int, Extraction] | None:
     return last
 
 
+def _own_turn(text: str) -> str:
+    """The text before an invented next problem or turn."""
+    ends = [text.find(mark) for mark in _TURN_ENDS if mark in text] if "<" in text else []
+    if ":" in text and (cut := _NEXT_PROBLEM.search(text)) is not None:
+        ends.append(cut.start())
+    end = min(ends, default=len(text))
+    return text[:end] if text[:end].strip() else text
+
+
 def extract(text: str) -> Extraction:
     """The final answer of a text; the later of a box and an announcement, else the last value."""
-    text = GLUED.sub(r" \1 ", text[-MAX_TEXT:])
+    text = text[-MAX_TEXT:]
+    if len(text) <= _BARE:
+        text = GLUED.sub(r" \1 ", text)
     if len(text) <= 40 and not _MARKED.search(text) and is_bare(text) and not _announced(text):
         stripped = text.strip()
         return Extraction(stripped or None, "bare" if stripped else "none")
-    tagged = _TAGGED.findall(text) if "</answer>" in text else []
-    if tagged:
-        return _fragment(tagged[-1], "tagged")
-    cut = _NEXT_PROBLEM.search(text)
-    if cut and text[: cut.start()].strip():
-        text = text[: cut.start()]
+    if "</answer>" in text:
+        before = text[: text.rindex("</answer>")]
+        return _fragment(before[before.rfind("<answer>") + 8 :][-_WINDOW:], "tagged")
+    text = _own_turn(text)
     boxes = _boxes(text) if "boxed" in text or "fbox" in text else []
     announced = _announced(text)
     if boxes:

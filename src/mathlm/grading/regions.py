@@ -121,7 +121,7 @@ def _interval(term: Apply) -> Region | None:
     piece = Piece(low, term.op[5] == "[" and low > -math.inf, high,
                   term.op[6] == "]" and high < math.inf)  # fmt: skip
     if low == high and not (piece.low_in and piece.high_in):
-        return ()
+        return None  # `(1, 1)` is a point of the plane, no empty interval
     return (piece,)
 
 

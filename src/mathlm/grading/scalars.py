@@ -87,16 +87,12 @@ def _closed_forms(a: Term, b: Term) -> Decision:
     """Two numbers of which one at least is irrational."""
     try:
         x = numeric(a)
-    except Huge:
-        return _huge(b)
-    except Undefined:
-        return None, "undefined"
+    except (Undefined, Huge):
+        return _without_value(b)
     try:
         y = numeric(b)
-    except Huge:
+    except (Undefined, Huge):
         return False, "magnitude"
-    except Undefined:
-        return None, "undefined"
     if _close(x, y, _CLOSE):
         return True, "numeric"
     for term, other in ((a, y), (b, x)):
@@ -108,13 +104,12 @@ def _closed_forms(a: Term, b: Term) -> Decision:
     return False, "numeric"
 
 
-def _huge(other: Term) -> Decision:
+def _without_value(other: Term) -> Decision:
+    """A term that overflows or has no value, against another one: only a value tells them apart."""
     try:
         numeric(other)
-    except Huge:
+    except (Undefined, Huge):
         return None, "magnitude"
-    except Undefined:
-        return None, "undefined"
     return False, "magnitude"
 
 
@@ -160,6 +155,12 @@ def expressions(a: Term, b: Term, *, exactly: bool = False) -> Decision:
     variables = symbols(a) | symbols(b)
     if not variables and not any(_is_call(part) for t in (a, b) for part in walk(t)):
         return _closed_forms(a, b)
+    for term in (a, b):
+        if not symbols(term) and not any(_is_call(part) for part in walk(term)):
+            try:
+                numeric(term)
+            except (Undefined, Huge):
+                return False, "magnitude"
     return _functions(a, b)
 
 

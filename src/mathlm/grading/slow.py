@@ -17,7 +17,7 @@ from mathlm.grading.grader import Judgement, read
 from mathlm.grading.policies import SYMBOLIC
 from mathlm.grading.terms import TooLarge
 
-TIMEOUT_S = 3.0
+TIMEOUT_S = 2.0
 MEMORY_MIB = 1024
 _MAX_CACHE = 65_536
 _lock = threading.Lock()

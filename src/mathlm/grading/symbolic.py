@@ -1,4 +1,4 @@
-"""The slow path: latex2sympy2_extended and SymPy, called in a worker process only.
+"""The slow path: latex2sympy2_extended and SymPy, imported in a worker process only.
 
 Not here: the worker (`mathlm.core.processes`), which kills what takes too long. The parser is a
 grammar (ANTLR); no string is ever given to `sympify`, `parse_expr` or `eval`.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import sympy
+from latex2sympy2_extended import NormalizationConfig, latex2sympy
+
 MAX_LATEX = 1500
 """Characters of LaTeX that are handed to the parser."""
 
 
 def _parse(latex: str) -> Any:
-    from latex2sympy2_extended import NormalizationConfig, latex2sympy
-
     config = NormalizationConfig(
         basic_latex=True, units=True, malformed_operators=True, nits=True, boxed="none"
     )
@@ -23,8 +24,6 @@ def _parse(latex: str) -> Any:
 
 
 def _equal(first: Any, second: Any) -> bool:
-    import sympy
-
     if first == second:
         return True
     if isinstance(first, sympy.MatrixBase) != isinstance(second, sympy.MatrixBase):

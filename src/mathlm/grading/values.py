@@ -195,6 +195,12 @@ def _power(base: complex, exponent: complex) -> complex:
     return base**exponent
 
 
+def _binomial(n: float, k: float) -> float:
+    if not 0 <= k <= n:
+        raise Undefined
+    return math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1))
+
+
 def _root(value: complex, index: complex) -> complex:
     degree = _real(index)
     if not isinstance(value, complex) and value < 0 and degree % 2 == 1:
@@ -240,7 +246,7 @@ _NUMERIC: dict[str, Callable[..., complex]] = {
     "%": lambda a: a / 100,
     "deg": lambda a: a * math.pi / 180,
     "!": lambda a: math.gamma(_real(a) + 1),
-    "binom": lambda a, b: float(math.comb(int(_real(a)), int(_real(b)))),
+    "binom": lambda a, b: _binomial(_real(a), _real(b)),
     "abs": abs,
     "floor": lambda a: float(math.floor(_real(a) + 1e-12)),
     "ceil": lambda a: float(math.ceil(_real(a) - 1e-12)),

@@ -29,8 +29,8 @@ def policy_of(name: str) -> Policy:
 def grade(gold: str, answer: str, *, policy: str = "default", task: str | None = None) -> Verdict:
     """The verdict on one answer; gold and answer may be bare or stand inside a text.
 
-    `task` picks task-specific rules where the policy has some (`llemma`; `default` allows OCW's
-    1 %). Raises UserError for an unknown policy, and nothing because of the texts.
+    `task` picks a task's own rules where the policy has some (`llemma`). Raises UserError for
+    an unknown policy, and nothing because of the texts.
     """
     return next(iter(grade_all([(gold, answer)], policy=policy, task=task)))
 
