@@ -21,7 +21,7 @@ CASES = {
     "code": ('<pre><code class="language-python">def f(x):\n    return x_1  # $x$\n</code></pre>',
              "```python\ndef f(x):\n    return x_1  # $x$\n```"),
     "highlighted code": ('<div class="highlight-c"><pre>a<span>*</span>b;</pre></div>',
-                         "```\na*b;\n```"),
+                         "```c\na*b;\n```"),
     "code span": ("<p>call <code>f($x$)</code> now</p>", "call `f($x$)` now"),
     "code span with ticks": ("<p>a <code>x`y</code></p>", "a `` x`y ``"),
     "fence in code": ("<pre>```\nx\n```</pre>", "````\n```\nx\n```\n````"),
@@ -106,3 +106,13 @@ def test_a_class_name_alone_cannot_remove_the_page() -> None:
 def test_a_page_of_few_words_is_kept() -> None:
     assert extract("<p>Only $x$.</p>").text == "Only $x$."
     assert extract("plain text").text == "plain text"
+
+
+def test_a_page_that_is_all_navigation_is_not_empty() -> None:
+    page = "<nav><ul><li><a href=1>One</a><li><a href=2>Two</a><li><a href=3>Three</a></ul></nav>"
+    assert extract(page).text == "- One\n- Two\n- Three"
+
+
+def test_permalinks_in_headings_go() -> None:
+    page = f'<h2>Limits<a class="headerlink" href="#l">¶</a></h2><p>{PROSE}</p>'
+    assert extract(page).text == f"## Limits\n\n{PROSE}"

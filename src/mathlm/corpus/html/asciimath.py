@@ -47,6 +47,12 @@ _TOKEN = re.compile(
     + r")|([^\s]))"
 )
 _TALL = re.compile(r"\\(?:frac|sum|int|prod|begin|sqrt|left|over|under)")
+_MATRICES = {
+    ("[", "]"): "bmatrix",
+    ("(", ")"): "pmatrix",
+    ("{", "}"): "Bmatrix",
+    ("{", ":}"): "cases",
+}
 _MAX_DEPTH = 60
 
 
@@ -59,7 +65,11 @@ class _Parser:
     """The tokens of one expression and a place in them."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = _tokens(text)
+        self.text = text
+        matches = list(_TOKEN.finditer(text))
+        self.tokens = [m[m.lastindex or 0] for m in matches]
+        self.starts = [m.start(m.lastindex or 0) for m in matches]
+        self.partner = _partners(self.tokens)
         self.position = 0
         self.depth = 0
 
@@ -156,21 +166,18 @@ class _Parser:
 
     def raw_argument(self) -> str:
         """The characters between brackets, as they stand (`text(…)`)."""
-        if self.peek() not in LEFT:
+        start = self.position
+        end = self.partner.get(start)
+        if end is None:
             return self.take().strip('"')
-        self.take()
-        words: list[str] = []
-        while self.peek() and self.peek() not in RIGHT:
-            words.append(self.take().strip('"'))
-        self.take()
-        return " ".join(words)
+        self.position = end + 1
+        return self.text[self.starts[start] + 1 : self.starts[end]].strip('"')
 
     def bracketed(self, opening: str) -> tuple[str, str]:
         """A bracketed expression; rows of equal length within are a matrix."""
-        start = self.position
-        if opening in ("[", "(", "{", "{:") and (matrix := self.matrix(opening)):
+        if self.is_matrix(self.position - 1):
+            matrix = self.matrix(opening)
             return matrix, matrix
-        self.position = start
         inner = self.expression(frozenset(RIGHT))
         closing = self.take()
         right = RIGHT.get(closing, ".")
@@ -180,53 +187,85 @@ class _Parser:
         bare = inner if opening in ("(", "[", "{", "{:") else _fence(left, inner, right)
         return _fence(left, inner, right), bare
 
-    def matrix(self, opening: str) -> str | None:
-        """`[[a,b],[c,d]]` as a matrix; None where the brackets hold something else."""
-        inner_open = self.peek()
-        if inner_open not in ("[", "("):
-            return None
-        rows: list[list[str]] = []
+    def is_matrix(self, start: int) -> bool:
+        """Whether the bracket at `start` holds bracketed rows of equal length and nothing else."""
+        end = self.partner.get(start)
+        row = start + 1
+        inner = self.tokens[row] if row < len(self.tokens) else ""
+        if end is None or inner not in ("[", "("):
+            return False
+        lengths: list[int] = []
+        while self.tokens[row] == inner and (close := self.partner.get(row)) is not None:
+            lengths.append(self.cells(row + 1, close))
+            if close + 1 == end:
+                wide = lengths[0] > 1 and self.tokens[start] == "["
+                return len(set(lengths)) == 1 and (len(lengths) > 1 or wide)
+            if self.tokens[close + 1] != ",":
+                return False
+            row = close + 2
+        return False
+
+    def cells(self, start: int, end: int) -> int:
+        """How many cells the commas outside of inner brackets make."""
+        count = 1
+        while start < end:
+            count += self.tokens[start] == ","
+            start = self.partner.get(start, start) + 1
+        return count
+
+    def matrix(self, opening: str) -> str:
+        """`[[a,b],[c,d]]` as a matrix."""
+        rows: list[str] = []
         closers = frozenset((",", *RIGHT))
-        while self.peek() == inner_open:
-            self.take()
+        while self.take() in ("[", "("):
             cells = [self.expression(closers)]
             while self.peek() == ",":
                 self.take()
                 cells.append(self.expression(closers))
             self.take()
-            rows.append(cells)
+            rows.append(" & ".join(cells))
             if self.peek() != ",":
                 break
             self.take()
         closing = self.take()
-        if (
-            closing not in RIGHT
-            or len({len(row) for row in rows}) != 1
-            or (len(rows) < 2 and len(rows[0]) < 2)
-        ):
-            return None
-        if len(rows) < 2 and opening != "[":
-            return None
-        return _matrix(opening, closing, rows)
+        name = _MATRICES.get((opening, closing), "matrix")
+        body = " \\\\ ".join(rows)
+        return f"\\begin{{{name}}} {body} \\end{{{name}}}"
 
     def bars(self, bar: str) -> tuple[str, str]:
         """`|x|`; a bar without a partner stands alone."""
-        start = self.position
-        inner = self.expression(frozenset(("|", "||", *RIGHT)))
         mark = "|" if bar == "|" else "\\|"
-        if self.peek() == bar and inner:
+        if not self.bar_closes(bar):
+            return mark, mark
+        inner = self.expression(frozenset(("|", "||", *RIGHT)))
+        if self.peek() == bar:
             self.take()
-            latex = _fence(mark, inner, mark)
-            return latex, latex
-        self.position = start
-        return mark, mark
+        latex = _fence(mark, inner, mark)
+        return latex, latex
+
+    def bar_closes(self, bar: str) -> bool:
+        """Whether the same bar follows, outside of inner brackets and after something."""
+        place = self.position
+        while place < len(self.tokens) and self.tokens[place] not in RIGHT:
+            token = self.tokens[place]
+            if token in ("|", "||"):
+                return token == bar and place > self.position
+            if token in LEFT and place not in self.partner:
+                return False
+            place = self.partner.get(place, place) + 1
+        return False
 
 
-def _tokens(text: str) -> list[str]:
-    return [
-        next(group for group in match.groups() if group is not None)
-        for match in _TOKEN.finditer(text)
-    ]
+def _partners(tokens: list[str]) -> dict[int, int]:
+    """The place of the closing bracket for every opening one that has it."""
+    partners: dict[int, int] = {}
+    waiting: list[int] = []
+    for place, token in enumerate(tokens):
+        if token in LEFT:
+            waiting.append(place)
+        elif token in RIGHT and waiting:
+            partners[waiting.pop()] = place
+    return partners
 
 
 def _plain(token: str) -> str:
@@ -263,17 +302,6 @@ def _fence(left: str, inner: str, right: str) -> str:
             ]
         )
     return _join([left, inner, right])
-
-
-def _matrix(opening: str, closing: str, rows: list[list[str]]) -> str:
-    body = " \\\\ ".join(" & ".join(cells) for cells in rows)
-    name = {
-        ("[", "]"): "bmatrix",
-        ("(", ")"): "pmatrix",
-        ("{", "}"): "Bmatrix",
-        ("{", ":}"): "cases",
-    }.get((opening, closing), "matrix")
-    return f"\\begin{{{name}}} {body} \\end{{{name}}}"
 
 
 _SPACED = re.compile(

@@ -26,7 +26,8 @@ _BOILERPLATE = words(
     disclaimer rating ratings vote votes voting votecell toast tooltip dropdown hamburger
     offcanvas drawer tagcloud authorbox byline printonly noprint hidden invisible outbrain taboola
     disqus editsection metadata postmeta tracking hotlinks feedback survey upsell paywall catlinks
-    navbox siteSub jump privacy permalink headerlink anchorjs sr screenreader visuallyhidden
+    navbox siteSub jump viewcode privacy permalink headerlink anchorjs sr screenreader
+    visuallyhidden
     """
 )
 _CONTENT = words(
@@ -47,7 +48,7 @@ _BOILERPLATE_ROLES = words(
 )
 _GONE = "-gone"
 # Taken or left whole.
-_UNTOUCHED = words("p pre code h1 h2 h3 h4 h5 h6")
+_UNTOUCHED = words("p pre code")
 _LISTS = words("ul ol dl div section table tbody tr td p span aside form menu")
 _TABLE_PARTS = frozenset(["table", "tbody", "thead", "tfoot", "tr"])
 # Content that stands as a whole: it is never entered in search of a smaller root.

@@ -173,9 +173,13 @@ def _extract_text(decoded: charset.Decoded, max_nodes: int) -> Extraction:
             charset=decoded.used,
             charset_declared=decoded.declared,
         )
-    tree = Builder(max_nodes).build(body)
-    renderer = Renderer(delimiters.declared(scripts))
-    text = renderer.render(content.select(tree))
+    marks = delimiters.declared(scripts)
+    renderer = Renderer(marks)
+    text = renderer.render(content.select(Builder(max_nodes).build(body)))
+    if not text:
+        # All of it looked like surroundings: then these are the page.
+        renderer = Renderer(marks)
+        text = renderer.render(Builder(max_nodes).build(body))
     return Extraction(
         text=text,
         title=title or None,

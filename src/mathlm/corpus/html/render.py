@@ -20,6 +20,8 @@ _LANGUAGE = re.compile(
     r"(?:^|\s)(?:language|lang|highlight-source|highlight|brush:?\s*|sourceCode)[-:]?\s*([A-Za-z+#]{1,20})",
     re.IGNORECASE,
 )
+_WRAPPER = re.compile(r"(?:^|\s)(?:highlight(?:-source)?|language|sourceCode)[- ](\S{1,20})")
+_NO_LANGUAGE = words("default none highlight nohighlight plaintext notranslate")
 _LANGUAGES = words(
     """
     python r java javascript typescript c cpp c++ csharp go rust julia matlab haskell ruby bash
@@ -47,6 +49,10 @@ class Renderer:
         self.places: list[Math] = []
         self.codes: list[str] = []
         self.formulas: list[Formula] = []
+        self.in_item = False
+        """Within a list item, where a formula alone in its line is an item, not a display."""
+        self.language = ""
+        """The language that an element around the code names (Sphinx, GitHub, Pandoc)."""
 
     def render(self, node: Node) -> str:
         """The node's content as Markdown."""
@@ -107,7 +113,10 @@ class Renderer:
             return self.definitions(node)
         if tag == "hr":
             return []
-        return self.theorem(node, self.blocks(node))
+        outer, self.language = self.language, _surrounding_language(node) or self.language
+        blocks = self.theorem(node, self.blocks(node))
+        self.language = outer
+        return blocks
 
     def theorem(self, node: Node, blocks: list[str]) -> list[str]:
         """The environment's name in front where the page's style sheet would have written it."""
@@ -163,7 +172,7 @@ class Renderer:
             alone = len(marks) == 1 and _ALONE.fullmatch(PLACE.sub("", line)) is not None
             for match in undecided:
                 math = self.places[int(match[2])]
-                math.display = alone and len(math.latex) > 2
+                math.display = alone and len(math.latex) > 2 and not self.in_item
 
     def inline(self, run: list[str | Node | Math]) -> str:
         """Inline content as text with places, delimiters read."""
@@ -198,7 +207,8 @@ class Renderer:
         while fence in text:
             fence += "`"
         body = "\n".join(lines)
-        return [self.code(f"{fence}{_language(node)}\n{body}\n{fence}")]
+        language = _language(node) or self.language
+        return [self.code(f"{fence}{language}\n{body}\n{fence}")]
 
     def items(self, node: Node) -> list[str]:
         """A list, nested lists indented."""
@@ -208,7 +218,9 @@ class Renderer:
             if isinstance(child, Node) and child.tag == "li":
                 marker = f"{number}. " if node.tag == "ol" else "- "
                 number += 1
+                outer, self.in_item = self.in_item, True
                 blocks = self.blocks(child)
+                self.in_item = outer
                 if blocks:
                     items.append(_item(marker, blocks))
             elif isinstance(child, Node):
@@ -295,16 +307,16 @@ def _language(node: Node) -> str:
         css = candidate.attrs.get("class") or ""
         for match in _LANGUAGE.finditer(css):
             name = match[1].lower()
-            if name not in (
-                "default",
-                "none",
-                "highlight",
-                "nohighlight",
-                "plaintext",
-                "notranslate",
-            ):
+            if name not in _NO_LANGUAGE:
                 return name
         for word in css.lower().split():
             if word in _LANGUAGES:
                 return word
     return ""
+
+
+def _surrounding_language(node: Node) -> str:
+    """The language that a wrapper of highlighted code names (`highlight-python`)."""
+    match = _WRAPPER.search(node.attrs.get("class") or "")
+    name = match[1].lower() if match else ""
+    return name if name.rstrip("0123456789") in _LANGUAGES else ""
