@@ -35,6 +35,7 @@ _THEOREMS = words(
     axiom problem solution algorithm
     """
 )
+_SHORT_ITEM = 200
 _ALONE = re.compile(r"[\s.,;:()\d]*")
 _BLANKS = re.compile(r"\n{3,}")
 _TRAILING = re.compile(r"[ \t]+\n")
@@ -50,7 +51,7 @@ class Renderer:
         self.codes: list[str] = []
         self.formulas: list[Formula] = []
         self.in_item = False
-        """Within a list item, where a formula alone in its line is an item, not a display."""
+        """Within a short list item, where a formula alone is the item and not a display."""
         self.language = ""
         """The language that an element around the code names (Sphinx, GitHub, Pandoc)."""
 
@@ -218,7 +219,7 @@ class Renderer:
             if isinstance(child, Node) and child.tag == "li":
                 marker = f"{number}. " if node.tag == "ol" else "- "
                 number += 1
-                outer, self.in_item = self.in_item, True
+                outer, self.in_item = self.in_item, child.chars < _SHORT_ITEM
                 blocks = self.blocks(child)
                 self.in_item = outer
                 if blocks:
