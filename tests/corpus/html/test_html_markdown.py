@@ -40,6 +40,11 @@ CASES = {
     "LaTeXML theorem": ('<div class="ltx_theorem ltx_theorem_lemma"><h6 class="ltx_title">Lemma 3'
                         ".</h6><p>So.</p></div>", "###### Lemma 3.\n\nSo."),
     "footnote": ('<p>said<sup id="r1"><a href="#fn1">1</a></sup> so</p>', "said[^1] so"),
+    "notes": ('<ol><li id="fn1">See <i>there</i> <a href="#r1">↩</a></li></ol>',
+              "[^1]: See there"),
+    "Wikipedia's notes": ('<p>So<sup id="cite_ref-2"><a href="#cite_note-Euler-2">[2]</a></sup></p>'
+                          '<ol><li id="cite_note-Euler-2"><a href="#cite_ref-2">^</a> Euler</ol>',
+                          "So[^2]\n\n[^2]: Euler"),
     "display in a paragraph": ("<p>We have $$x^2=1.$$ Therefore</p>",
                                "We have\n\n$$x^2=1.$$\n\nTherefore"),
     "rows of display": ("<p>\\[\\begin{aligned}a\\\\\nb\\end{aligned}\\]</p>",

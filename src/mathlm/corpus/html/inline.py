@@ -52,7 +52,9 @@ class Inline:
             self._code(node)
         elif tag in ("sup", "sub"):
             self._script(node)
-        elif tag in ("q",):
+        elif tag == "a" and supsub.is_back_link(node):
+            pass
+        elif tag == "q":
             self.out.append("“")
             self._all(node.children)
             self.out.append("”")

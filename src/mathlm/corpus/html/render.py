@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from mathlm.corpus.html import scan
+from mathlm.corpus.html import scan, supsub
 from mathlm.corpus.html.delimiters import Delimiters
 from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FORMULA, PLACE, Inline
 from mathlm.corpus.html.nodes import BLOCKS, Math, Node, elements, plain_text, words
@@ -218,6 +218,7 @@ class Renderer:
         for child in node.children:
             if isinstance(child, Node) and child.tag == "li":
                 marker = f"{number}. " if node.tag == "ol" else "- "
+                marker = supsub.note_marker(child) or marker
                 number += 1
                 outer, self.in_item = self.in_item, child.chars < _SHORT_ITEM
                 blocks = self.blocks(child)

@@ -37,6 +37,24 @@ def footnote(node: Node) -> str | None:
     return f"[^{text}]" if re.fullmatch(r"[\w*†‡§.,]{1,8}", text) else ""
 
 
+_NOTE = re.compile(
+    r"(?:fn|footnote|endnote|note|cite_note)[-:_.]?(?:.*?[-:_.])?(\d{1,3})$", re.IGNORECASE
+)
+_BACK = frozenset(("↩", "↩︎", "↩\ufe0e", "↑", "^", "⏎", "↵"))
+
+
+def note_marker(item: Node) -> str | None:
+    """`[^n]: ` for a list item that is the note to which a superscript links."""
+    match = _NOTE.match(item.attrs.get("id") or "")
+    return f"[^{match[1]}]: " if match else None
+
+
+def is_back_link(node: Node) -> bool:
+    """Whether a link only leads from a note back to its place in the text."""
+    target = node.attrs.get("href") or ""
+    return target.startswith("#") and plain_text(node).strip() in _BACK
+
+
 def formulas(text: str, emit: Callable[[Math], str]) -> str:
     """The text with its marked scripts written as LaTeX, as formulas where they are mathematics."""
     text = re.sub(f"[{SUP}{SUB}]\\s*{END}", "", text)
