@@ -45,6 +45,7 @@ def run(
     context: StageContext, config: SolveConfig, *, sandbox: SandboxFactory | None = None
 ) -> None:
     """Fill the stage's directory; `sandbox` makes the runner of programs (default: ours)."""
+    _model_place(context, config)  # a missing model is said before any work
     problems = _problems(config, context.seed)
     with contextlib.ExitStack() as stack:
         tool, level, left_out = _tool(config, sandbox or _our_sandbox, context.workers)

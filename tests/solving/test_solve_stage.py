@@ -1,0 +1,265 @@
+"""The solve stage on a small random model: files, resuming, growth, left-out solvers, errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from mathlm.core.errors import UserError
+from mathlm.core.records import Completion, Problem
+from mathlm.core.runs import split_settings
+from mathlm.core.stage import StageContext, StageInput
+from mathlm.core.storage import read_jsonl
+from mathlm.solving.config import SolveConfig, SolverConfig
+from mathlm.solving.engines.local import LocalEngine
+from mathlm.solving.stage import run
+from mathlm.solving.store import key_of
+
+torch.set_num_threads(1)
+TASKS = ("arithmetic-seen", "arithmetic-unseen")
+FILES = ("problems.jsonl", "completions.jsonl", "meta.json")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stage directory with a model that writes whatever it likes."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    stage = tmp_path_factory.mktemp("base")
+    names = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<end>"]
+    bare = Tokenizer(models.BPE({name: number for number, name in enumerate(names)}, []))
+    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bare.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=bare, eos_token="<end>").save_pretrained(
+        stage / "model"
+    )
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=257,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=4096,
+        eos_token_id=256,
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(stage / "model")
+    return stage
+
+
+def config(samples: int = 2, **changes: Any) -> SolveConfig:
+    settings = {
+        "tasks": TASKS,
+        "limit": 3,
+        "solvers": {
+            "greedy": SolverConfig(kind="cot", max_tokens=12),
+            "vote": SolverConfig(kind="cot", max_tokens=12, samples=samples, temperature=1.0),
+        },
+    }
+    return SolveConfig(**(settings | changes))
+
+
+def context(directory: Path, trained: Path) -> StageContext:
+    directory.mkdir(exist_ok=True)
+    inputs = {"model": (StageInput("base", "train", trained),)}
+    return StageContext("solve", directory, inputs, seed=1, workers=1)
+
+
+def bytes_of(directory: Path) -> dict[str, bytes]:
+    return {name: (directory / name).read_bytes() for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def finished(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("solve")
+    run(context(directory, trained), config())
+    return directory
+
+
+class Box:
+    """A sandbox of a given level that answers every program alike."""
+
+    def __init__(self, level: str) -> None:
+        self.level, self.failed, self.closed = level, {"landlock": "no such system call"}, False
+
+    async def run(self, program: str) -> Any:
+        from mathlm.solving.sandbox import ProgramResult
+
+        return ProgramResult(status="ok", stdout=f"{len(program)}\n", level="full")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_the_files_of_a_stage(finished: Path) -> None:
+    problems = list(read_jsonl(finished / "problems.jsonl", Problem))
+    made = list(read_jsonl(finished / "completions.jsonl", Completion))
+    expected = [
+        (p.task, p.id, solver, sample)
+        for p in problems
+        for solver, samples in (("greedy", 1), ("vote", 2))
+        for sample in range(samples)
+    ]
+    assert [key_of(c) for c in made] == expected and len(problems) == 6
+    assert [p.task for p in problems] == [TASKS[0]] * 3 + [TASKS[1]] * 3
+    assert all(c.cost.seconds == 0 and c.cost.model_tokens > 0 for c in made)
+    assert not any(c.segments[0].logprobs for c in made)
+    assert len({c.text for c in made if c.solver == "vote"}) > 6, "samples differ"
+    meta = json.loads((finished / "meta.json").read_text())
+    assert meta["model"] == "base" and meta["tasks"] == list(TASKS) and meta["left_out"] == []
+    assert meta["solvers"]["vote"]["samples"] == 2
+    load = json.loads((finished / "logs/engine.json").read_text())
+    assert load["model_tokens"] == sum(c.cost.model_tokens for c in made)
+    assert sorted(p.name for p in finished.iterdir()) == sorted([*FILES, "logs"])
+
+
+def test_batch_size_and_logprobs(trained: Path, finished: Path, tmp_path: Path) -> None:
+    run(context(tmp_path / "a", trained), config(max_rows=3, logprobs=True))
+    a = list(read_jsonl(tmp_path / "a" / "completions.jsonl", Completion))
+    b = list(read_jsonl(finished / "completions.jsonl", Completion))
+    assert [c.segments[0].token_ids for c in a] == [c.segments[0].token_ids for c in b]
+    assert all(len(c.segments[0].logprobs) == c.cost.model_tokens for c in a)
+
+
+def test_a_torn_run_generates_only_what_is_missing(
+    trained: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "torn"
+    shutil.copytree(finished, directory)
+    lines = (directory / "completions.jsonl").read_bytes().splitlines(keepends=True)
+    journal = b"".join(b"[" + line.strip() + b"]\n" for line in lines[5:12])
+    (directory / "completions.journal.jsonl").write_bytes(journal[:-30])
+    for name in FILES:
+        (directory / name).unlink()
+    asked: list[Any] = []
+    real = LocalEngine.generate
+
+    async def counted(self: LocalEngine, request: Any) -> Any:
+        asked.append(request)
+        return await real(self, request)
+
+    monkeypatch.setattr(LocalEngine, "generate", counted)
+    run(context(directory, trained), config())
+    assert len(asked) == len(lines) - 6
+    assert bytes_of(directory) == bytes_of(finished)
+
+
+def test_more_samples_generate_only_the_rest(
+    trained: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown = tmp_path / "grown"
+    shutil.copytree(finished, grown)
+    asked: list[int] = []
+    real = LocalEngine.generate
+
+    async def counted(self: LocalEngine, request: Any) -> Any:
+        asked.append(request.sample_index)
+        return await real(self, request)
+
+    monkeypatch.setattr(LocalEngine, "generate", counted)
+    run(context(grown, trained), config(samples=4))
+    assert sorted(asked) == [2] * 6 + [3] * 6
+    run(context(tmp_path / "fresh", trained), config(samples=4))
+    assert bytes_of(grown) == bytes_of(tmp_path / "fresh")
+    asked.clear()
+    run(context(grown, trained), config(samples=2))
+    assert asked == [] and bytes_of(grown) == bytes_of(finished)
+
+
+def test_programs_run_in_the_sandbox_that_is_handed_in(trained: Path, tmp_path: Path) -> None:
+    solvers = {"pot": SolverConfig(kind="program", max_tokens=8)}
+    box = Box("full")
+    run(context(tmp_path, trained), config(solvers=solvers), sandbox=lambda *_: box)
+    made = list(read_jsonl(tmp_path / "completions.jsonl", Completion))
+    assert {c.segments[-1].status for c in made if len(c.segments) == 2} == {"ok"}
+    assert json.loads((tmp_path / "meta.json").read_text())["sandbox_level"] == "full"
+    assert box.closed
+
+
+def test_where_the_sandbox_refuses_programs_are_left_out(trained: Path, tmp_path: Path) -> None:
+    solvers = {**config().solvers, "pot": SolverConfig(kind="program", max_tokens=8)}
+    run(context(tmp_path, trained), config(solvers=solvers), sandbox=lambda *_: Box("rlimits"))
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    (left,) = meta["left_out"]
+    assert left["solver"] == "pot" and "landlock" in left["reason"]
+    assert sorted(meta["solvers"]) == ["greedy", "vote"]
+    made = read_jsonl(tmp_path / "completions.jsonl", Completion)
+    assert {c.solver for c in made} == {"greedy", "vote"}
+
+
+def test_mistakes_are_said_before_any_work(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="unknown tasks nothing"):
+        config(tasks=("nothing",))
+    with pytest.raises(ValidationError, match="temperature"):
+        SolverConfig(kind="cot", samples=2)
+    bare = StageContext("solve", tmp_path, seed=1)
+    with pytest.raises(UserError, match="no model"):
+        run(bare, config())
+    with pytest.raises(UserError, match="not both"):
+        run(context(tmp_path, trained), config(model="x"))
+    many = {"greedy": SolverConfig(kind="cot", shots=99)}
+    with pytest.raises(UserError, match="99 shots"):
+        run(context(tmp_path, trained), config(solvers=many))
+
+
+def test_which_settings_count_for_the_identity() -> None:
+    base, more, rows = config(2), config(4), config(2, max_rows=7, memory_mib=99)
+    assert split_settings(base)[0] == split_settings(more)[0] == split_settings(rows)[0]
+    assert split_settings(base)[1] != split_settings(more)[1]
+    assert split_settings(base)[1] == split_settings(rows)[1]
+    assert split_settings(base)[0] != split_settings(config(2, limit=4))[0]
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+import torch
+torch.set_num_threads(1)
+from pathlib import Path
+from mathlm.core.stage import StageContext, StageInput
+from mathlm.solving.config import SolveConfig
+from mathlm.solving.stage import run
+config = SolveConfig.model_validate_json({config!r})
+inputs = {{"model": (StageInput("base", "train", Path({trained!r})),)}}
+run(StageContext("solve", Path({directory!r}), inputs, seed=1, workers=1), config)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_time_it_ends_in_the_same_bytes(trained: Path, tmp_path: Path) -> None:
+    wanted = config(samples=12, limit=8, max_rows=16)
+    run(context(tmp_path / "whole", trained), wanted)
+    directory = tmp_path / "killed"
+    directory.mkdir()
+    code = KILLED.format(
+        tests=str(Path(__file__).parent),
+        config=wanted.model_dump_json(),
+        trained=str(trained),
+        directory=str(directory),
+    )
+    start = time.monotonic()
+    rng, kills, limit_s = random.Random(3), 0, 8.0
+    while not (directory / "meta.json").is_file() and time.monotonic() - start < 240:
+        process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
+        try:
+            process.wait(rng.uniform(0, limit_s))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills, limit_s = kills + 1, limit_s + 1
+    assert kills > 0
+    assert bytes_of(directory) == bytes_of(tmp_path / "whole")
