@@ -141,6 +141,7 @@ def explore(extra: Iterable[str], proc: int, *, maximum: str) -> tuple[Ground, d
             failed.pop("namespaces", None)
             break
         failed["namespaces"] = reason
+    seccomp.program(syscalls.MACHINE)  # made once, here, for all forks
     ground = _ground(
         readable,
         proc,

@@ -8,6 +8,7 @@ Not here: namespaces and seccomp. Source: `linux/landlock.h` and the kernel's
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import stat
 from collections.abc import Iterable
@@ -34,6 +35,7 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
+@functools.cache
 def abi() -> int:
     """The kernel's Landlock ABI version; 0 where it has none or it is switched off."""
     if not syscalls.SUPPORTED:

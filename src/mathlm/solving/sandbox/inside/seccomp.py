@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import struct
 
 from mathlm.solving.sandbox.inside import syscalls
@@ -193,6 +194,7 @@ def _exposed(pid: int, column: int) -> list[bytes]:
     return code
 
 
+@functools.cache
 def program(machine: str, *, exposed_as: int | None = None) -> bytes:
     """The filter as the kernel's `struct sock_filter` array for `machine` (x86_64, aarch64).
 

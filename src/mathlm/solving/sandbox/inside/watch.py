@@ -90,6 +90,21 @@ class Proc:
                 total += int(fields[b"Threads"][0])
         return total
 
+    def heap(self) -> list[tuple[int, int]]:
+        """Start and end of this process's private, nameless, writable memory."""
+        found = []
+        for line in self._read_whole("self/maps").decode().splitlines():
+            area, rights, *_, inode = line.split()[:5]
+            if rights.startswith("rw-p") and inode == "0":
+                start, end = area.split("-")
+                found.append((int(start, 16), int(end, 16)))
+        return found
+
+    def _read_whole(self, path: str) -> bytes:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.descriptor)
+        with open(file, "rb") as stream:
+            return stream.read()
+
     def inner_pid(self, pid: int) -> int:
         """The id of a process in the innermost namespace that it is in."""
         for line in self._read(f"{pid}/status").splitlines():
