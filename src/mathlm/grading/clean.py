@@ -62,6 +62,8 @@ _LETTERS = re.compile(r"\\(?:mathrm|rm|mathbf|mathit|boldsymbol|bm|mathsf|mathca
 _BRACED_UNIT = re.compile(r"(?<=\d)\s*\{\s*([A-Za-z]{2,})\s*\}")
 _COUNTED = re.compile(r"^\s*(-?[\d.,/]+)\s*\(([A-Za-z][A-Za-z. ]*)\)\s*$")
 """A number with what is counted in brackets, as ASDiv writes its answers."""
+_MAX_PASSES = 20
+"""Passes after which cleaning stops even where a hostile text would still change."""
 _ENTITY = re.compile(r"&(?:dollar|lt|gt|amp|nbsp|times|divide|minus|pi|radic|deg|frac12|le|ge);")
 GLUED = re.compile(r"(?<=[\d)\]}])(or|and)(?=[A-Z(\d\[{])")
 """Connectives without spaces, as in `(11,7)or(7,11)`."""
@@ -100,14 +102,18 @@ def unify(text: str) -> str:
 
 def clean(text: str) -> str:
     """One answer's text, unified and without delimiters, money signs and stray punctuation."""
-    text = (
-        _COUNTED.sub(r"\1 \2", unify(text))
-        .replace("`", "")
-        .replace("$", " ")
-        .replace("\\(", " ")
-        .replace("\\)", " ")
-    )
-    text = text.replace("\\[", " ").replace("\\]", " ").replace("{,}", ",")
+    for _ in range(_MAX_PASSES):
+        before, text = text, _pass(text)
+        if text == before or ("\\" not in text and "&" not in text):
+            break
+    return text
+
+
+def _pass(text: str) -> str:
+    text = unify(text).replace("`", "").replace("$", " ")
+    for delimiter in ("\\(", "\\)", "\\[", "\\]"):
+        text = text.replace(delimiter, " ")
+    text = text.replace("{,}", ",")
     text = text.replace("**", " ") if text.count("**") == 2 else text
     text = _COUNTED.sub(r"\1 \2", _BLANKS.sub(" ", text))
     before = None

@@ -130,7 +130,7 @@ def is_bare(text: str) -> bool:
         return False
     whole = _FORMULA.fullmatch(text.strip())
     words = _WORD.findall(_QUIET.sub(" ", text))
-    if (whole and len(words) <= 3) or not _BLANK.search(text.strip()):
+    if (whole and len(words) <= 6) or not _BLANK.search(text.strip()):
         return True
     if "\n" in text.strip() and words and not any(c in text for c in "&\\"):
         return False

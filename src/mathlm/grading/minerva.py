@@ -63,7 +63,7 @@ def gold_answer(text: str) -> str:
 
 def phrase(text: str, pattern: re.Pattern[str] = _PHRASE) -> Extraction:
     """What stands in the demanded phrase; a bare answer counts as extracted."""
-    if is_bare(text.strip()) and "inal" not in text:
+    if is_bare(text.strip()) and "inal" not in text and "boxed" not in text:
         return Extraction(text.strip() or None, "bare")
     match = pattern.search(text if text.endswith(_END) else text.rstrip() + _END)
     return Extraction(match[1].strip(), "phrase") if match else Extraction(None, "phrase")

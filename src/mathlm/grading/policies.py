@@ -18,7 +18,7 @@ from mathlm.grading.peer import is_installed, require
 from mathlm.grading.prm800k import grade as grade_prm800k
 
 SYMBOLIC = "mathlm.grading.symbolic:compare"
-PEER = "mathlm.grading.peer:compare"
+PEER = "mathlm.grading.peer_compare:compare"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ def typed_text(value: TypedValue) -> str:
 
 
 def _text(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, complex):
+        return str(node.value).strip("()").replace("j", "i")
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else str(node.value)
     if isinstance(node, ast.Name):
