@@ -42,7 +42,8 @@ _UNCLEAN = re.compile(
 )
 
 _PLAIN = bytes(code for code in range(256) if (code >= 32 and code != 127) or code in (9, 10))
-_UNCLEAN_BYTES = re.compile(rb"\xc2[\x80-\x9f]|\xef\xb7[\x90-\xaf]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]")
+_C1_BYTES = re.compile(rb"\xc2[\x80-\x9f]")
+_RARE_BYTES = (b"\xef\xb7", b"\xef\xbb\xbf", b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 
 
 class Decoded(NamedTuple):
@@ -84,7 +85,9 @@ def clean(text: str) -> str:
 
 def _is_clean(data: bytes) -> bool:
     """Whether UTF-8 bytes hold nothing that `clean` changes; far faster than looking at text."""
-    return not data.translate(None, _PLAIN) and _UNCLEAN_BYTES.search(data) is None
+    if data.translate(None, _PLAIN) or any(rare in data for rare in _RARE_BYTES):
+        return False
+    return _C1_BYTES.search(data) is None
 
 
 def _declared(data: bytes, content_type: str | None) -> str | None:

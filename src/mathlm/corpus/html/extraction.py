@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mathlm.corpus.html import charset, content, delimiters, formulas
 from mathlm.corpus.html.build import Builder, TooManyNodesError
 from mathlm.corpus.html.nodes import words
 from mathlm.corpus.html.records import Extraction, Reason
 from mathlm.corpus.html.render import Renderer
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
 
 MAX_BYTES = 32 * 2**20
 MAX_NODES = 600_000
@@ -151,15 +154,22 @@ def _depth(text: str) -> int:
     return deepest
 
 
+# A page that names none of these has no settings of its own for formulas.
+_SETTINGS = ("athJax", "athjax", "KaTeX", "katex", "tex2jax", "sciimath", "SCIIMath", "renderMath")
+
+
+def _script_text(node: LexborNode) -> str:
+    """A script's code and its address."""
+    return f"{node.text(deep=True)} {node.attributes.get('src') or ''}"
+
+
 def _extract_text(decoded: charset.Decoded, max_nodes: int) -> Extraction:
     from selectolax.lexbor import LexborHTMLParser
 
     source = formulas.strip_prefixes(decoded.text)
     parser = LexborHTMLParser(source)
-    scripts = [
-        script.text(deep=True) + " " + (script.attributes.get("src") or "")
-        for script in parser.css("script")
-    ]
+    has_settings = any(name in source for name in _SETTINGS)
+    scripts = [_script_text(node) for node in parser.css("script")] if has_settings else []
     body = parser.body or parser.root
     title_node = parser.css_first("title")
     title = (
@@ -173,7 +183,7 @@ def _extract_text(decoded: charset.Decoded, max_nodes: int) -> Extraction:
             charset=decoded.used,
             charset_declared=decoded.declared,
         )
-    marks = delimiters.declared(scripts)
+    marks = delimiters.declared(scripts) if scripts else delimiters.DEFAULT
     renderer = Renderer(marks)
     text = renderer.render(content.select(Builder(max_nodes).build(body)))
     if not text:
