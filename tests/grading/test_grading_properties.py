@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mathlm.grading import grade
 from mathlm.grading.clean import clean
-from mathlm.grading.extract import extract
+from mathlm.grading.extraction import extract
 from mathlm.grading.terms import TooLarge
 from mathlm.stats import votes_of
 

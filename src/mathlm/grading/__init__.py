@@ -11,7 +11,7 @@ from typing import Any
 
 _PUBLIC = {
     "POLICIES": "mathlm.grading.policies",
-    "extract": "mathlm.grading.extract",
+    "extract": "mathlm.grading.extraction",
     "grade": "mathlm.grading.verdicts",
     "grade_all": "mathlm.grading.verdicts",
 }

@@ -1,6 +1,6 @@
 """One spelling for many: Unicode, spacing, fonts and delimiters of an answer's text.
 
-Not here: finding the answer in a longer text (`extract`) and reading it (`parser`). Cleaning
+Not here: finding the answer in a longer text (`extraction`) and reading it (`parser`). Cleaning
 never changes a value: `clean(clean(x)) == clean(x)`.
 """
 

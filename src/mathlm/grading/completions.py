@@ -1,6 +1,6 @@
 """The answer's text of a completion: what a model wrote, or what its program left.
 
-Not here: extraction from that text (`extract`). A program's answer is its variable `answer`, else
+Not here: extraction from that text (`extraction`). A program's answer is its variable `answer`, else
 the last line that it printed; a program that failed has a status instead.
 """
 

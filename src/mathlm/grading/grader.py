@@ -16,7 +16,7 @@ from functools import lru_cache
 from mathlm.core.records import Status
 from mathlm.grading.clean import clean
 from mathlm.grading.equality import decide, words_of
-from mathlm.grading.extract import Extraction, extract, extract_choice
+from mathlm.grading.extraction import Extraction, extract, extract_choice
 from mathlm.grading.parser import parse
 from mathlm.grading.quantities import readings
 from mathlm.grading.terms import Apply, Term, Text, TooLarge, Unreadable, show

@@ -1,7 +1,7 @@
 """The rules of Llemma's released evaluation code, bug for bug, by task.
 
 Source: wellecks/lm-evaluation-harness bec2172 (`mixins.py`, the task files and the offline
-scorers); the faults that are kept on purpose are listed in `docs/` of the policies. Deviations:
+scorers); each rule names the faults that it keeps. Deviations:
 programs' text that the original hands to `eval` is read by our grammar, and simplification is
 replaced by comparison at fixed places.
 """
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 
 from mathlm.grading.clean import clean
-from mathlm.grading.extract import Extraction
+from mathlm.grading.extraction import Extraction
 from mathlm.grading.grader import Judgement, read
 from mathlm.grading.minerva import gold_answer, judge_math, normalise, phrase, tex_equal
 from mathlm.grading.parse_latex import parse_prefix

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from mathlm.grading.extract import Extraction, boxed, is_bare
+from mathlm.grading.extraction import Extraction, boxed, is_bare
 from mathlm.grading.grader import Judgement
 from mathlm.grading.parse_latex import parse_prefix
 from mathlm.grading.scalars import expressions

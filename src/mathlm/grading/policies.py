@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mathlm.grading.extract import Extraction
+from mathlm.grading.extraction import Extraction
 from mathlm.grading.grader import Judgement, find, is_choice, judge
 from mathlm.grading.llemma import rules_of
 from mathlm.grading.minerva import gold_answer, judge_math, phrase

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from mathlm.grading.extract import Extraction, extract
+from mathlm.grading.extraction import Extraction, extract
 from mathlm.grading.grader import Judgement
 from mathlm.grading.minerva import gold_answer
 from mathlm.grading.parser import parse

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mathlm.grading.extract import extract
+from mathlm.grading.extraction import extract
 from mathlm.grading.verdicts import grade_all
 
 _INTEGER = re.compile(r"-?\d+")
