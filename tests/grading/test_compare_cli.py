@@ -65,6 +65,19 @@ def test_mistakes_are_named(tmp_path, capsys):
     assert main(["compare", first, str(tmp_path / "none")]) == 2
     assert main(["compare", first, first, "--policy", "llemma"]) == 2
     assert "no verdicts under 'llemma'" in capsys.readouterr().err
-    _run(tmp_path, "a/more", [1])
-    assert main(["compare", first, first]) == 2
-    assert "several grade stages" in capsys.readouterr().err
+
+
+def test_stages_named_alike_are_compared_one_by_one(tmp_path, capsys):
+    for run in ("a", "b"):
+        _run(tmp_path / run, "base", [0, 1])
+        _run(tmp_path / run, "continued", [1, 1])
+        for stage in ("base", "continued"):
+            (tmp_path / run / stage / "grade").rename(tmp_path / run / f"grade-{stage}")
+    words = ["compare", str(tmp_path / "a"), str(tmp_path / "b")]
+    assert main([*words, "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["stage"] for row in rows] == ["grade-base"] * 3 + ["grade-continued"] * 3
+    (tmp_path / "b" / "grade-base").rename(tmp_path / "b" / "other")
+    (tmp_path / "b" / "grade-continued").rename(tmp_path / "b" / "another")
+    assert main(words) == 2
+    assert "no grade stage is named alike" in capsys.readouterr().err

@@ -48,17 +48,30 @@ Scores = dict[tuple[str, str, str], list[float]]
 """(solver, task, problem) → one score a sample."""
 
 
-def _verdict_file(name: str) -> Path:
+def _verdict_files(name: str) -> dict[str, Path]:
+    """Verdicts of the grade stages at or below a directory, by the stage's name."""
     root = Path(name)
     if not root.is_dir():
         raise UserError(f"no such directory: {name}")
-    found = sorted(root.glob("**/verdicts.jsonl"))
+    found = {path.parent.name: path for path in sorted(root.glob("**/verdicts.jsonl"))}
     if not found:
-        raise UserError(f"{name} holds no verdicts.jsonl: grade it first (mathlm grade --run)")
-    if len(found) > 1:
-        names = ", ".join(str(path.parent) for path in found)
-        raise UserError(f"{name} holds several grade stages; name one of {names}")
-    return found[0]
+        raise UserError(f"{name} holds no verdicts.jsonl: it has no finished grade stage")
+    return found
+
+
+def pairs_of(first: str, second: str) -> list[tuple[str, Path, Path]]:
+    """What is compared with what: the only grade stage of each run, else those named alike."""
+    left, right = _verdict_files(first), _verdict_files(second)
+    if len(left) == len(right) == 1:
+        ((name, path),), (other,) = left.items(), right.values()
+        return [(name, path, other)]
+    common = sorted(left.keys() & right.keys())
+    if not common:
+        raise UserError(
+            f"no grade stage is named alike in both ({', '.join(left)}; {', '.join(right)}):"
+            " give the stages' own directories"
+        )
+    return [(name, left[name], right[name]) for name in common]
 
 
 def read_scores(path: Path, policy: str) -> Scores:
@@ -139,15 +152,24 @@ _TESTS = {"mcnemar_exact": "McNemar's exact test", "permutation": "paired permut
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the comparison."""
-    paths = _verdict_file(args.first), _verdict_file(args.second)
-    rows = compare_rows(*(read_scores(path, args.policy) for path in paths))
+    """Print the comparison of each pair of grade stages."""
     names = args.first.rstrip("/"), args.second.rstrip("/")
-    if args.json:
-        for row in rows:
-            print(_json(row, names))
-        return 0
-    print(f"A = {names[0]}\nB = {names[1]}   (policy {args.policy})")
+    stages = pairs_of(*names)
+    if not args.json:
+        print(f"A = {names[0]}\nB = {names[1]}   (policy {args.policy})")
+    for stage, *paths in stages:
+        rows = compare_rows(*(read_scores(path, args.policy) for path in paths))
+        if args.json:
+            for row in rows:
+                print(_json(stage, row, names))
+        else:
+            _print(stage if len(stages) > 1 else "", rows, names)
+    return 0
+
+
+def _print(stage: str, rows: list[Row], names: tuple[str, str]) -> None:
+    if stage:
+        print(f"\n{stage}")
     print(f"{'task':24} {'solver':12} {'A':>6} {'B':>6} {'B - A':>7}  95 % interval       p      n")
     for row in rows:
         c = row.comparison
@@ -156,18 +178,17 @@ def run(args: argparse.Namespace) -> int:
             f" {100 * c.difference:+7.1f}  {100 * c.low:+6.1f} to {100 * c.high:+6.1f}"
             f"  {c.p_value:8.2g} {c.n:6}"
         )
-    last = {row.solver: row for row in rows}
-    for solver, row in last.items():
+    for solver, row in {row.solver: row for row in rows}.items():
         print(f"{solver}: {sentence(row, names)}")
-    return 0
 
 
-def _json(row: Row, names: tuple[str, str]) -> str:
+def _json(stage: str, row: Row, names: tuple[str, str]) -> str:
     c = row.comparison
     detectable = None if math.isinf(row.detectable) else row.detectable
     return json.dumps(
         {
-            "task": row.task, "solver": row.solver, "first": row.first, "second": row.second,
+            "stage": stage, "task": row.task, "solver": row.solver,
+            "first": row.first, "second": row.second,
             "difference": c.difference, "low": c.low, "high": c.high, "p_value": c.p_value,
             "test": c.test, "n": c.n, "samples": row.samples, "detectable": detectable,
             "conclusion": sentence(row, names),

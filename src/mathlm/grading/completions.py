@@ -1,7 +1,7 @@
 """The answer's text of a completion: what a model wrote, or what its program left.
 
-Not here: extraction from that text (`extraction`). A program's answer is its variable `answer`, else
-the last line that it printed; a program that failed has a status instead.
+Not here: extraction from that text (`extraction`). A program's answer is its variable `answer`,
+else the last line that it printed; a program that failed has a status instead.
 """
 
 from __future__ import annotations
