@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import operator
 import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -32,10 +35,11 @@ from mathlm.tasks.arithmetic import (
     values,
 )
 from mathlm.tasks.arithmetic_families import FAMILIES, NAMES, THINGS, Family, steps
+from mathlm.tasks.task import Split
 
 FAMILY = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 EQUATION = re.compile(r"(\d+) (\+|-|\*|//|/) (\d+) = (\d+)")
-OPERATORS = {
+OPERATORS: dict[str, Callable[[int, int], int | Fraction]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -56,8 +60,9 @@ def test_there_are_many_families_and_some_are_held_back() -> None:
 
 @FAMILY
 def test_every_family_has_many_different_problems(family: Family) -> None:
-    assert sum(1 for _ in enumerate_numbers(family, "train")) >= 2000
-    assert sum(1 for _ in enumerate_numbers(family, "test")) >= 200
+    for split, enough in (("train", 2000), ("dev", 200), ("test", 200)):
+        found = itertools.islice(enumerate_numbers(family, cast(Split, split)), enough)
+        assert len({problem_id(family, numbers) for numbers in found}) == enough
 
 
 @FAMILY
@@ -119,21 +124,43 @@ def test_programs_use_only_whole_number_arithmetic(family: Family) -> None:
     assert all(isinstance(node, allowed) for node in ast.walk(tree))
 
 
+def _sheets(count: int, seed: int) -> tuple[list[str], list[str]]:
+    """Worksheets and exercises among the training texts."""
+    texts = [text for _, text in training_texts(count, seed)]
+    exercises = [text for text in texts if text.startswith("Exercises:")]
+    return [text for text in texts if text not in exercises], exercises
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_test_problems_never_occur_in_training_text(seed: int) -> None:
-    """Found in the text itself: the equations that solve a test problem, in its family's words."""
-    trained = {text for _, text in training_texts(4, seed)}
+    """Read from the text itself: no worked solution or program is that of a test problem."""
     tested = generate(SEEN, "test", 48, seed=seed)
-    for text in trained:
+    for text in _sheets(8, seed)[0]:
         blocks = text.strip().split("\n\n")
         assert len(blocks) == 4
-        solved = {
-            block.partition("Solution: ")[2] or block.partition("Program:\n")[2] for block in blocks
-        }
-        for problem in tested:
-            assert problem.solution not in solved
-            assert program(*numbers_of(problem.id)) not in solved
+        for block in blocks:
+            asked, _, worked = block.partition("\nSolution: ")
+            if not worked:
+                asked, _, worked = block.partition("\nProgram:\n")
+            assert asked.startswith("Problem: ")
+            for problem in tested:
+                assert worked not in (problem.solution, program(*numbers_of(problem.id)))
+
+
+def test_exercises_are_true_and_cover_all_operations() -> None:
+    _, exercises = _sheets(200, 3)
+    equations = [equation for text in exercises for equation in EQUATION.findall(text)]
+    assert len(equations) == 24 * len(exercises)
+    assert {op for _, op, _, _ in equations} == set(OPERATORS)
+    for left, op, right, result in equations:
+        assert OPERATORS[op](int(left), int(right)) == int(result)
+
+
+def test_every_kind_of_sheet_is_common() -> None:
+    worksheets, exercises = _sheets(400, 0)
+    with_programs = [text for text in worksheets if "\nProgram:\n" in text]
+    assert min(len(exercises), len(with_programs), len(worksheets) - len(with_programs)) >= 40
 
 
 @FAMILY

@@ -22,6 +22,9 @@ _BY_NAME = {family.name: family for family in FAMILIES}
 _BUCKETS = 10
 _SHOT_FAMILIES = ("change", "ages", "times-as-many", "sharing")
 _SHOT_SEED = 20_240
+_PROBLEMS_PER_SHEET = 4
+_EXERCISES_PER_SHEET = 24
+_COT_SHARE, _PROGRAM_SHARE = 0.5, 0.2
 
 Numbers = dict[str, int]
 
@@ -110,9 +113,14 @@ def solution(family: Family, numbers: Mapping[str, int]) -> str:
         raise ValueError(f"{numbers} make no problem of family {family.name}")
     sentences = []
     for step in family.steps:
-        left, right = (known.get(term, term) for term in (step.left, step.right))
-        sentences.append(f"{step.name} = {left} {step.op} {right} = {known[step.name]}.")
+        sentences.append(f"{step.name} = {equation(step, known)}.")
     return " ".join([*sentences, f"The answer is {known[family.steps[-1].name]}."])
+
+
+def equation(step: Step, known: Mapping[str, int]) -> str:
+    """A step with its numbers put in: `3 * 4 = 12`."""
+    left, right = (known.get(term, term) for term in (step.left, step.right))
+    return f"{left} {step.op} {right} = {known[step.name]}"
 
 
 def program(family: Family, numbers: Mapping[str, int]) -> str:
@@ -180,22 +188,43 @@ _FORMATS: Mapping[SolverKind, tuple[str, str]] = {
 
 
 def training_texts(count: int, seed: int = 0) -> Iterator[tuple[str, str]]:
-    """`count` worksheets (id, text): train-split problems of the seen families, worked.
+    """`count` sheets (id, text) over the seen families, with numbers of the train split alone.
 
-    A worksheet holds four problems of different families, all with solutions in words or all with
-    programs, in the format of the task's prompts.
+    Half are worksheets of four problems with solutions in words, a fifth the same with programs,
+    both in the format of the task's prompts; the rest are exercises: single steps of such problems.
     """
     for index in range(count):
-        rng = random.Random(f"worksheet {seed} {index}")
-        kind: SolverKind = rng.choice(("cot", "program"))
-        asked, answered = _FORMATS[kind]
-        text = ""
-        for family in rng.sample(SEEN, 4):
-            numbers = draw(family, "train", rng)
-            worked = solution(family, numbers) if kind == "cot" else program(family, numbers)
-            text += asked.format(question=question(family, numbers, rng))
-            text += answered.format(answer=worked)
-        yield f"worksheet-{seed}-{index}", text.strip() + "\n"
+        rng = random.Random(f"sheet {seed} {index}")
+        place = rng.random()
+        if place < _COT_SHARE:
+            text = _worksheet("cot", rng)
+        elif place < _COT_SHARE + _PROGRAM_SHARE:
+            text = _worksheet("program", rng)
+        else:
+            text = _exercises(rng)
+        yield f"sheet-{seed}-{index}", text
+
+
+def _worksheet(kind: SolverKind, rng: random.Random) -> str:
+    asked, answered = _FORMATS[kind]
+    text = ""
+    for family in rng.sample(SEEN, _PROBLEMS_PER_SHEET):
+        numbers = draw(family, "train", rng)
+        worked = solution(family, numbers) if kind == "cot" else program(family, numbers)
+        text += asked.format(question=question(family, numbers, rng))
+        text += answered.format(answer=worked)
+    return text.strip() + "\n"
+
+
+def _exercises(rng: random.Random) -> str:
+    """Calculations without a story: a step takes a tenth of the tokens of a whole problem."""
+    done = []
+    for _ in range(_EXERCISES_PER_SHEET):
+        family = rng.choice(SEEN)
+        known = values(family, draw(family, "train", rng))
+        assert known is not None
+        done.append(equation(rng.choice(family.steps), known) + ".")
+    return "Exercises: " + " ".join(done) + "\n"
 
 
 def _prompt(kind: SolverKind) -> Prompt:
