@@ -53,7 +53,8 @@ def main() -> None:
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
-    os.environ["HOME"] = tempfile.mkdtemp(prefix="mathlm-home-")
+    os.environ["HOME"] = os.path.join(tempfile.gettempdir(), f"mathlm-home-{NOBODY}")
+    os.makedirs(os.environ["HOME"], mode=0o700, exist_ok=True)  # one for all runs
     with open(os.path.join(os.environ["HOME"], ".secret"), "w") as file:
         file.write("secret")
     os.execvp(sys.argv[1], sys.argv[1:])

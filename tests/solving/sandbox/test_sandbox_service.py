@@ -91,6 +91,21 @@ def test_variables_come_typed(box):
     assert result.variables["ans"].value == "Pow(Integer(2), Rational(1, 2))"
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def f():\n    global ans\n    ans = 3\nf()",
+        "globals()['ans'] = 3",
+        "exec('ans = 3')",
+        "[ans := 3 for _ in range(1)]",
+        "for ans in range(4):\n    pass",
+        "import math as m\nwith open('f', 'w') as file:\n    ans = 3",
+    ],
+)
+def test_variables_are_found_however_they_are_assigned(box, program):
+    assert box.run_blocking(program).variables["ans"].value == "3"
+
+
 def test_the_same_program_gives_the_same_result(box):
     program = "import random\nans = [random.random(), hash('x'), list({'b', 'a', 'c'})]"
     other = Sandbox(workers=1, minimum_level="rlimits", maximum_level=box.maximum_level)

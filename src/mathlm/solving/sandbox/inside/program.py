@@ -27,6 +27,8 @@ from mathlm.solving.sandbox.inside import values
 FILENAME = "<program>"
 MAX_ERROR_CHARACTERS = 4096
 _ENOMEM = 12
+_DYNAMIC = frozenset({"exec", "globals", "vars", "locals", "setattr", "__dict__", "update"})
+"""A program that mentions one of these may have variables whose names it never mentions."""
 
 
 def fresh_namespace() -> dict[str, Any]:
@@ -88,13 +90,28 @@ def _is_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == _ENOMEM)
 
 
-def execute(code: str, namespace: dict[str, Any]) -> tuple[str, str]:
-    """Run `code` in `namespace`: (`ok` | `error` | `memory`, what went wrong)."""
+def _names(compiled: types.CodeType) -> list[str]:
+    """Names that the code mentions, nested functions last; its variables are among them."""
+    found, waiting = list(compiled.co_names), list(compiled.co_consts)
+    while waiting:
+        constant = waiting.pop()
+        if isinstance(constant, types.CodeType):
+            found += constant.co_names
+            waiting += constant.co_consts
+    return found
+
+
+def execute(code: str, namespace: dict[str, Any], names: dict[str, None]) -> tuple[str, str]:
+    """Run `code` in `namespace`: (`ok` | `error` | `memory`, what went wrong).
+
+    Adds the names that the code mentions to `names`.
+    """
     linecache.cache[FILENAME] = (len(code), None, code.splitlines(keepends=True), FILENAME)
     try:
         compiled = compile(code, FILENAME, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         return "error", _describe(error)
+    names.update(dict.fromkeys(_names(compiled)))
     try:
         exec(compiled, namespace)
     except SystemExit as leaving:
@@ -136,10 +153,20 @@ def send(descriptor: int, message: dict[str, Any]) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def message_of(status: str, error: str, namespace: dict[str, Any], *, token: str) -> dict[str, Any]:
+def variables(namespace: dict[str, Any], names: dict[str, None]) -> dict[str, dict[str, str]]:
+    """The program's variables, among `names`: looking at all that a star import brought is slow."""
+    if _DYNAMIC.intersection(names):
+        return values.collect(namespace)
+    return values.collect({name: namespace[name] for name in names if name in namespace})
+
+
+def message_of(
+    ending: tuple[str, str], namespace: dict[str, Any], names: dict[str, None], *, token: str
+) -> dict[str, Any]:
     """What the zygote is told of a program that came to its end."""
+    status, error = ending
     clean = error.encode("utf-8", "backslashreplace").decode()
-    found = values.collect(namespace)
+    found = variables(namespace, names)
     return {"token": token, "status": status, "error": clean, "variables": found}
 
 
@@ -153,12 +180,13 @@ def run_and_leave(code: str, folder: str, descriptor: int, *, token: str) -> Non
         settle(folder)
         own = identity()
         namespace = fresh_namespace()
-        status, error = execute(code, namespace)
+        names: dict[str, None] = {}
+        ending = execute(code, namespace, names)
         if identity() != own:
             leave(0)  # a child that the program forked has come to the program's end
         _end_threads()
         atexit._run_exitfuncs()
-        message = message_of(status, error, namespace, token=token)
+        message = message_of(ending, namespace, names, token=token)
         flush()
         send(descriptor, message)
         leave(0)

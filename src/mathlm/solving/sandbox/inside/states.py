@@ -50,13 +50,15 @@ def _take(descriptors: list[int]) -> int:
 
 
 def _say_hello(control: int) -> None:
-    """Send a byte; the kernel adds this process's id to it."""
+    """Send this process's id as it is in its namespace; the kernel adds the host's number."""
     connection = socket.socket(fileno=control)
-    connection.send(b"+")
+    connection.send(str(os.getpid()).encode())
     connection.detach()
 
 
-def _turn(token: str, descriptors: list[int], namespace: dict[str, Any]) -> None:
+def _turn(
+    token: str, descriptors: list[int], namespace: dict[str, Any], names: dict[str, None]
+) -> None:
     """Run one turn in this process, which then is the state after it."""
     os.setsid()
     code = _take(descriptors)
@@ -65,12 +67,12 @@ def _turn(token: str, descriptors: list[int], namespace: dict[str, Any]) -> None
         text = file.read().decode("utf-8", "surrogatepass")
     program.open_streams()
     own = os.getpid()
-    status, error = program.execute(text, namespace)
+    ending = program.execute(text, namespace, names)
     if os.getpid() != own:
         os._exit(0)  # a child that the turn forked has come to its end
     program.join_threads()
     program.flush()
-    message = program.message_of(status, error, namespace, token=token)
+    message = program.message_of(ending, namespace, names, token=token)
     data = json.dumps(message).encode() + b"\n"
     while data:
         data = data[os.write(_MESSAGE, data) :]
@@ -79,6 +81,7 @@ def _turn(token: str, descriptors: list[int], namespace: dict[str, Any]) -> None
 
 def serve(namespace: dict[str, Any], control: int) -> None:
     """Wait for turns on `control`, each in a fork whose parent is init; never returns."""
+    names: dict[str, None] = {}
     try:
         while True:
             request = _receive(control)
@@ -91,7 +94,7 @@ def serve(namespace: dict[str, Any], control: int) -> None:
                 if os.fork() != 0:
                     os._exit(0)
                 random.setstate(state)
-                _turn(token, descriptors, namespace)
+                _turn(token, descriptors, namespace, names)
                 control = _CONTROL
                 continue
             os.waitpid(child, 0)

@@ -40,16 +40,17 @@ class State:
     """As the host counts."""
 
 
-def sender(connection: socket.socket) -> int:
-    """The process, as the host counts, that sent the next byte; 0 at the end of the connection.
+def greeting(connection: socket.socket) -> tuple[int, int]:
+    """The process that greets: its id as the host counts, by the kernel's word, and by its own.
 
-    The connection has SO_PASSCRED; raises BlockingIOError where there is no byte yet.
+    (0, 0) at the end of the connection, which has SO_PASSCRED; raises BlockingIOError where
+    nothing has come yet. The process may have died since.
     """
-    data, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size))
-    for _, kind, content in ancillary if data else ():
+    data, ancillary, _, _ = connection.recvmsg(32, socket.CMSG_SPACE(_CREDENTIALS.size))
+    for _, kind, content in ancillary if data.isdigit() else ():
         if kind == socket.SCM_CREDENTIALS:
-            return int(_CREDENTIALS.unpack(content[: _CREDENTIALS.size])[0])
-    return 0
+            return int(_CREDENTIALS.unpack(content[: _CREDENTIALS.size])[0]), int(data)
+    return 0, 0
 
 
 def first_state(host: Host, message: dict[str, Any]) -> State:
@@ -59,7 +60,7 @@ def first_state(host: Host, message: dict[str, Any]) -> State:
     ours.settimeout(_START_S)
     try:
         tree = Run.start(host, message, control=theirs.fileno())
-        pid = sender(ours)
+        pid, _ = greeting(ours)
         if not pid:
             tree.stop("killed", "the session did not start")
             raise OSError("the session did not start")
@@ -145,6 +146,9 @@ class Turn:
             del held[limit:]
             self.stop("output", f"more than {limit // 1024} KiB of {name}")
         if name == "message" and held.endswith(b"\n"):
+            if self.pid is None:  # its greeting came first, but is read in the same round
+                with contextlib.suppress(OSError):
+                    self.pid, self.inner_pid = greeting(self.control)
             self.over = True
             self._drain()
 
@@ -153,17 +157,19 @@ class Turn:
         if self.pid is not None:
             return False  # it says nothing more, or has closed its end
         try:
-            self.pid = sender(self.control) or None
+            pid, self.inner_pid = greeting(self.control)
         except BlockingIOError:
             return True
         except OSError:
-            self.pid = None
+            pid = 0
+        self.pid = pid or None
         if self.pid is None:
             self.over = True
             return False
-        self.inner_pid = Proc(self.tree.host.proc).inner_pid(self.pid)
-        with contextlib.suppress(OSError):
+        try:
             self.streams[os.pidfd_open(self.pid)] = "process"
+        except OSError:  # it is dead already
+            self.died_at = time.monotonic()
         return True
 
     def _drain(self) -> None:

@@ -105,13 +105,6 @@ class Proc:
         with open(file, "rb") as stream:
             return stream.read()
 
-    def inner_pid(self, pid: int) -> int:
-        """The id of a process in the innermost namespace that it is in."""
-        for line in self._read(f"{pid}/status").splitlines():
-            if line.startswith(b"NSpid:"):
-                return int(line.split()[-1])
-        return pid
-
     def private_bytes(self, pid: int) -> int:
         """Resident bytes of no file, also those it shares with the process it was forked from."""
         fields = self._read(f"{pid}/statm").split()
