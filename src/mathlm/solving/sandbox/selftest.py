@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mathlm.solving.sandbox.escapes import AFTERWARDS, ATTEMPTS, Attempt
+from mathlm.solving.sandbox.attempt import Attempt
+from mathlm.solving.sandbox.escapes import AFTERWARDS, ATTEMPTS
 from mathlm.solving.sandbox.inside.confine import Limits
 from mathlm.solving.sandbox.result import Level, ProgramResult
 from mathlm.solving.sandbox.service import Sandbox
