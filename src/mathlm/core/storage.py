@@ -25,6 +25,8 @@ from mathlm.core.errors import MachineError, UserError
 MANIFEST = "manifest.json"
 LOGS = "logs"
 """The folder of a stage whose files (clocks, memory, load) no checksum covers."""
+CHECKPOINTS = "checkpoints"
+"""The folder of a stage's resumable state: no output, so it may be deleted once it is finished."""
 _PART = ".part"
 _CHUNK = 1 << 20
 
@@ -141,10 +143,14 @@ def read_jsonl(path: str | Path, record: type[R]) -> Iterator[R]:
 
 
 def _members(directory: Path) -> list[Path]:
-    logs = directory / LOGS
-    files = (path for path in directory.rglob("*") if path.is_file() and logs not in path.parents)
+    exempt = {directory / LOGS, directory / CHECKPOINTS}
+    files = (path for path in directory.rglob("*") if path.is_file())
     # DCP's `.metadata` is a pickle whose bytes vary; the tensors beside it are covered.
-    return sorted(path for path in files if path.name not in {MANIFEST, ".metadata"})
+    return sorted(
+        path
+        for path in files
+        if exempt.isdisjoint(path.parents) and path.name not in {MANIFEST, ".metadata"}
+    )
 
 
 def write_manifest(directory: Path, extra: dict[str, Any] | None = None) -> dict[str, Any]:

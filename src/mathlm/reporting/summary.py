@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-_MARKS = {"better": "better", "worse": "worse", "unclear": "not told apart"}
+_MARKS = {"better": "better", "worse": "worse", "unclear": "unclear"}
 
 
 def summary(report: Mapping[str, Any]) -> Table:
@@ -23,17 +23,24 @@ def summary(report: Mapping[str, Any]) -> Table:
     models = report["models"]
     pairs = {(row["b"], row["task"], row["metric"]): row for row in report["comparisons"]}
     found = {(row["model"], row["task"], row["metric"]): row for row in report["results"]}
-    table = Table(title=Text(report["title"]), box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(
+        title=Text(report["title"]),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
     table.add_column("task", no_wrap=True)
     table.add_column("metric", no_wrap=True)
     for model in models:
-        table.add_column(Text(model), justify="right")
+        table.add_column(Text(model), justify="right", no_wrap=True)
     if len(models) > 1:
-        table.add_column("difference", justify="right")
-        table.add_column("p", justify="right")
+        table.add_column("change", justify="right", no_wrap=True)
+        table.add_column("p", justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
     for task, metric in _rows(report):
-        cells = [Text(task), Text(words.metric_name(metric))]
+        short = "bits/byte" if metric == "bits_per_byte" else words.metric_name(metric)
+        cells = [Text(task), Text(short)]
         cells += [Text(_value(found.get((model, task, metric)))) for model in models]
         if len(models) > 1:
             cells += _compared(pairs.get((models[-1], task, metric)))

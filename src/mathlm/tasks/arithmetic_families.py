@@ -214,8 +214,14 @@ FAMILIES: tuple[Family, ...] = (
         "discount",
         True,
         {"p": range(10, 100, 10), "q": range(10, 100, 10), "d": range(2, 41)},
-        9000,
-        steps("product = p * q", "off = product / 100", "price = p - off", "total = price + d"),
+        150,
+        steps(
+            "tenth = p / 10",
+            "tens = q / 10",
+            "off = tenth * tens",
+            "price = p - off",
+            "total = price + d",
+        ),
         (
             "A coat costs {p} dollars. {name} gets {q} percent off and pays {d} dollars "
             "for sending. How much does {name} pay?",
