@@ -11,7 +11,3 @@ class UserError(Exception):
 
 class MachineError(Exception):
     """The machine failed (disk full, lost worker): finished work is kept. Exit code 3."""
-
-
-class Interrupted(Exception):
-    """The user stopped the run; the message says how to continue it. Exit code 130."""
