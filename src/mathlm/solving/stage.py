@@ -179,6 +179,8 @@ def _generate(
     cuda = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
     auto = "bfloat16" if cuda else "float32"
     dtype = auto if config.dtype == "auto" else config.dtype
+    threads = torch.get_num_threads()
+    torch.set_num_threads(context.workers)
     model = load_model(place, dtype=dtype, device="cuda" if cuda else "cpu")
     engine = LocalEngine(
         model, load_tokenizer(place), max_rows=config.max_rows, memory_mib=config.memory_mib
@@ -190,6 +192,7 @@ def _generate(
             asyncio.run(solve)
     finally:
         engine.close()
+        torch.set_num_threads(threads)
         write_json(context.directory / "logs" / "engine.json", engine.load.summary())
 
 
