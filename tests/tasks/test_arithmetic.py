@@ -140,10 +140,10 @@ def test_test_problems_never_occur_in_training_text(seed: int) -> None:
         blocks = text.strip().split("\n\n")
         assert len(blocks) == 4
         for block in blocks:
-            asked, _, worked = block.partition("\nSolution: ")
+            asked, _, worked = block.partition("\nA: ")
             if not worked:
                 asked, _, worked = block.partition("\nProgram:\n")
-            assert asked.startswith("Problem: ")
+            assert asked.startswith("Q: ")
             for problem in tested:
                 assert worked not in (problem.solution, program(*numbers_of(problem.id)))
 

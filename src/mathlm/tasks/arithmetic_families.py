@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NAMES = (
-    "Tom", "Anna", "Ben", "Mia", "Sam", "Lucy", "Max", "Emma", "Leo", "Sara", "Jack", "Nina",
-    "Paul", "Rosa", "Adam", "Jane",
+    "Tom", "Ben", "Sam", "Max", "Jack", "Adam", "Ted", "Tim", "Dan", "Sue", "Kim", "Ian", "Ray",
+    "Mary", "Jim", "Fred",
 )  # fmt: skip
 THINGS = (
     "pens", "books", "apples", "cards", "stamps", "eggs", "shells", "balls", "coins", "cups",

@@ -80,7 +80,7 @@ async def soak(count, level):
             assert mib_after <= mib + 8 + count * 1e-3
         last = await box.run("ans = 42")
         assert last.variables["ans"].value == "42"
-    assert temporary() == before
+    assert set(temporary()) <= set(before)  # another process may still be sweeping its own
     return statuses
 
 
