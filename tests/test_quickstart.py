@@ -24,7 +24,7 @@ from mathlm.reporting.config import ReportConfig
 from mathlm.stages import KINDS
 
 KILLS = 10
-CLOCK_FILES = {"environment.json", "lock"}
+CLOCK_FILES = {"environment.json", "lock", "report.html", "report.json"}
 
 
 def start(root: Path, out: Path) -> subprocess.Popen[bytes]:
@@ -93,7 +93,7 @@ def report_without_clocks(out: Path) -> dict[str, bytes]:
 
 def test_the_run_ends_with_a_table_and_a_report(undisturbed: tuple[Path, float, str]) -> None:
     out, _, printed = undisturbed
-    report = json.loads((out / "report" / "report.json").read_text())
+    report = json.loads((out / "report.json").read_text())
     models = {row["model"] for row in report["results"]}
     metrics = {row["metric"] for row in report["results"]}
     assert models == {"base", "continued"}

@@ -116,6 +116,7 @@ KINDS: dict[str, StageKind] = {
         },
         optional=frozenset({"corpus", "train", "perplexity"}),
         several=frozenset({"train", "perplexity", "solve", "grade"}),
+        shown=("report.html", "report.json"),
         expect=reporting.expect,
     ),
 }

@@ -185,3 +185,12 @@ def test_other_processes_join_parallel_stages_and_wait_for_the_rest(tmp_path: Pa
     assert sorted(joined) == ["MainThread", "f"]
     assert CALLS == ["last"]
     follow_recipe(recipe(), tmp_path, kinds)  # all is finished: returns at once
+
+
+def test_what_people_look_for_is_at_the_top(tmp_path: Path) -> None:
+    kinds = {**KINDS, "make": StageKind(MakeConfig, _make, needs={}, shown=("out.txt",))}
+    run_recipe(recipe(), tmp_path, kinds, Progress(quiet=True))
+    assert (tmp_path / "out.txt").read_text() == "xxx"
+    (tmp_path / "out.txt").unlink()
+    run_recipe(recipe(), tmp_path, kinds, Progress(quiet=True))
+    assert (tmp_path / "out.txt").exists()

@@ -55,4 +55,4 @@ def _show_reports(directory: Path, stages: list[str]) -> None:
     for name in stages:
         report = directory / name
         Console().print(summary(read_json(report / "report.json")))
-        print(f"report: {report / 'report.html'}")
+        print(f"report: {directory / 'report.html'}")

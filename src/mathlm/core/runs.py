@@ -1,11 +1,12 @@
 """A run: a recipe's stages in one directory, each done once, continued after any kill.
 
 The directory holds `recipe.toml` (resolved), `environment.json`, `manifest.jsonl` (one line a
-finished stage: its identity and its files' checksums), `logs/` (clocks and memory) and a folder
-for each stage. A stage's *identity* is the hash of the settings that change its output and of its
-inputs' identities; its *extent* is the same for the settings marked `extends`. Same identity and
-extent: skipped. Same identity, another extent: run again over what is there. Another identity:
-refused with the differing keys named. Not here: what a stage does, how a recipe is read.
+finished stage: its identity and its files' checksums), `logs/` (clocks and memory), a folder for
+each stage and copies of what people look for first (the report). A stage's *identity* is the hash
+of the settings that change its output and of its inputs' identities; its *extent* is the same for
+the settings marked `extends`. Same identity and extent: skipped. Same identity, another extent:
+run again over what is there. Another identity: refused with the differing keys named. Not here:
+what a stage does, how a recipe is read.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from mathlm.core.storage import (
     disk_errors,
     read_json,
     read_manifest,
+    write_bytes,
     write_json,
     write_manifest,
     write_text,
@@ -225,6 +227,8 @@ def run_recipe(
             else:
                 continue
             done.add(plan.spec.name)
+            for name in kinds[plan.spec.kind].shown:
+                write_bytes(directory / name, (directory / plan.spec.name / name).read_bytes())
 
 
 def _refuse_differing(plans: list[StagePlan], directory: Path) -> None:

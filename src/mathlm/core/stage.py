@@ -87,6 +87,8 @@ class StageKind:
     """Roles that may name more than one stage."""
     version: int = 1
     """Raised when the same settings give other output; part of the stage's identity."""
+    shown: tuple[str, ...] = ()
+    """Files of the finished stage that are copied to the top of the run directory."""
     parallel: bool = False
     """Whether all processes of a `torchrun` work on it together; else the first does it alone."""
     expect: Callable[[Any], str] = lambda config: ""
