@@ -25,6 +25,7 @@ from mathlm.stages import KINDS
 
 KILLS = 10
 CLOCK_FILES = {"environment.json", "lock", "report.html", "report.json"}
+PICKLES = {".metadata"}  # of checkpoints: their bytes vary, those of the tensors beside them do not
 
 
 def start(root: Path, out: Path) -> subprocess.Popen[bytes]:
@@ -61,7 +62,9 @@ def contents(out: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out)
-        clocks = name.name in CLOCK_FILES or "logs" in name.parts or name.parts[0] == "report"
+        clocks = (
+            name.name in CLOCK_FILES | PICKLES or "logs" in name.parts or name.parts[0] == "report"
+        )
         if path.is_file() and not clocks:
             found[name.as_posix()] = path.read_bytes()
     # the line of the report stage holds the checksums of files with clocks
