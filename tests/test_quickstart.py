@@ -157,3 +157,21 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(
     with ThreadPoolExecutor(2) as both_cores:
         differing = dict(enumerate(both_cores.map(killed, range(KILLS))))
     assert {number: names for number, names in differing.items() if names} == {}
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_measure_the_same(
+    root: Path, undisturbed: tuple[Path, float, str], tmp_path: Path
+) -> None:
+    whole, _, _ = undisturbed
+    recipe, out = root / "recipes" / "quickstart-small.toml", tmp_path / "run"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command = [*launcher, "-m", "mathlm", "run", str(recipe), "workers=1", "--out", str(out)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, cwd=root, env=environment, check=True, timeout=300)
+
+    def bits(run: Path) -> dict[tuple[str, str], float]:
+        rows = json.loads((run / "report.json").read_text())["results"]
+        return {(r["model"], r["task"]): r["value"] for r in rows if r["metric"] == "bits_per_byte"}
+
+    assert bits(out) == pytest.approx(bits(whole), abs=0.02)

@@ -6,6 +6,7 @@ Not a launcher. A single process wraps nothing; several shard every decoder laye
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def choose_device(name: str) -> torch.device:
 
 @contextlib.contextmanager
 def open_world(device: str) -> Iterator[World]:
-    """The processes of this run; joins those that torchrun started and leaves them at the end."""
+    """The processes of this run; joins those that torchrun started, once for all stages."""
     where = choose_device(device)
     if not (dist.is_initialized() or dist.is_torchelastic_launched()):
         yield World(0, 1, where)
@@ -68,14 +69,17 @@ def open_world(device: str) -> Iterator[World]:
     if where.type == "cuda":
         where = torch.device("cuda", dist.get_node_local_rank(fallback_rank=0))
         torch.cuda.set_device(where)
-    joined = not dist.is_initialized()
-    if joined:
+    if not dist.is_initialized():
         dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
-    try:
-        yield World(dist.get_rank(), dist.get_world_size(), where)
-    finally:
-        if joined:
-            dist.destroy_process_group()
+        # torchrun's store takes part in one start only, and a run has several training stages:
+        # the group is left when the process ends.
+        atexit.register(_leave)
+    yield World(dist.get_rank(), dist.get_world_size(), where)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def decoder_layers(model: nn.Module) -> nn.ModuleList:
