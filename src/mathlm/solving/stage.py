@@ -20,6 +20,7 @@ from mathlm.core.records import Completion, Problem
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import write_json, write_jsonl
 from mathlm.solving.config import SolveConfig, SolverConfig
+from mathlm.solving.engines.make import model_place, open_engine
 from mathlm.solving.engines.protocol import Sampling
 from mathlm.solving.services import Services, Solver, Tool
 from mathlm.solving.solvers import SOLVERS
@@ -45,7 +46,7 @@ def run(
     context: StageContext, config: SolveConfig, *, sandbox: SandboxFactory | None = None
 ) -> None:
     """Fill the stage's directory; `sandbox` makes the runner of programs (default: ours)."""
-    _model_place(context, config)  # a missing model is said before any work
+    model_place(context, config)  # a missing model is said before any work
     problems = _problems(config, context.seed)
     with contextlib.ExitStack() as stack:
         tool, level, left_out = _tool(config, sandbox or _our_sandbox, context.workers)
@@ -149,18 +150,6 @@ def _tool(
     return None, level, dict.fromkeys(needing, f"{reason} ({why})" if why else reason)
 
 
-def _model_place(context: StageContext, config: SolveConfig) -> tuple[str, str]:
-    """The model's label and where it lies."""
-    stage = context.inputs.get("model", ())
-    if stage and config.model is not None:
-        raise UserError(f"stage '{context.name}': give the role model or the setting, not both")
-    if stage:
-        return stage[0].name, str(stage[0].directory / "model")
-    if config.model is None:
-        raise UserError(f"stage '{context.name}' has no model: give needs.model, or model = PATH")
-    return config.model, config.model
-
-
 def _generate(
     context: StageContext,
     config: SolveConfig,
@@ -170,30 +159,10 @@ def _generate(
     tool: Tool | None,
 ) -> None:
     """Make the missing completions with a model that is loaded for it."""
-    import torch
-
-    from mathlm.models import load_model, load_tokenizer
-    from mathlm.solving.engines.local import LocalEngine
-
-    _, place = _model_place(context, config)
-    cuda = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
-    auto = "bfloat16" if cuda else "float32"
-    dtype = auto if config.dtype == "auto" else config.dtype
-    threads = torch.get_num_threads()
-    torch.set_num_threads(context.workers)
-    model = load_model(place, dtype=dtype, device="cuda" if cuda else "cpu")
-    engine = LocalEngine(
-        model, load_tokenizer(place), max_rows=config.max_rows, memory_mib=config.memory_mib
-    )
-    services = Services(engine=engine, seed=context.seed, sandbox=tool)
-    try:
+    with open_engine(context, config) as engine:
+        services = Services(engine=engine, seed=context.seed, sandbox=tool)
         with store, context.progress.task("solve", len(jobs), "completions") as counted:
-            solve = _solve_all(jobs, services, config, store=store, counted=counted)
-            asyncio.run(solve)
-    finally:
-        engine.close()
-        torch.set_num_threads(threads)
-        write_json(context.directory / "logs" / "engine.json", engine.load.summary())
+            asyncio.run(_solve_all(jobs, services, config, store=store, counted=counted))
 
 
 async def _solve_all(
@@ -236,7 +205,7 @@ def _stored(answer: Completion, *, logprobs: bool) -> Completion:
 def _meta(
     context: StageContext, config: SolveConfig, level: str | None, left_out: Mapping[str, str]
 ) -> dict[str, Any]:
-    label, _ = _model_place(context, config)
+    label, _ = model_place(context, config)
     solvers = {
         name: settings.model_dump(mode="json")
         for name, settings in sorted(config.solvers.items())

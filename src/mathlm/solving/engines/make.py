@@ -1,0 +1,60 @@
+"""The engine that a solve stage's settings name: made, lent to the stage, closed at the end.
+
+The one place that knows which kinds of engine there are. Not here: how one generates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from mathlm.core.errors import UserError
+from mathlm.core.stage import StageContext
+from mathlm.core.storage import write_json
+from mathlm.solving.config import SolveConfig
+from mathlm.solving.engines.protocol import Engine
+
+
+def model_place(context: StageContext, config: SolveConfig) -> tuple[str, str]:
+    """The model's label and where it lies; raises UserError where none or two are given."""
+    stage = context.inputs.get("model", ())
+    if stage and config.model is not None:
+        raise UserError(f"stage '{context.name}': give the role model or the setting, not both")
+    if stage:
+        return stage[0].name, str(stage[0].directory / "model")
+    if config.model is None:
+        raise UserError(f"stage '{context.name}' has no model: give needs.model, or model = PATH")
+    return config.model, config.model
+
+
+@contextlib.contextmanager
+def open_engine(context: StageContext, config: SolveConfig) -> Iterator[Engine]:
+    """The engine, until the block ends; how well it was used goes to `logs/engine.json`."""
+    with _local(context, config) as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def _local(context: StageContext, config: SolveConfig) -> Iterator[Engine]:
+    """A model loaded into this process; torch keeps to the run's number of threads meanwhile."""
+    import torch
+
+    from mathlm.models import load_model, load_tokenizer
+    from mathlm.solving.engines.local import LocalEngine
+
+    _, place = model_place(context, config)
+    cuda = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
+    auto = "bfloat16" if cuda else "float32"
+    dtype = auto if config.dtype == "auto" else config.dtype
+    threads = torch.get_num_threads()
+    torch.set_num_threads(context.workers)
+    model = load_model(place, dtype=dtype, device="cuda" if cuda else "cpu")
+    engine = LocalEngine(
+        model, load_tokenizer(place), max_rows=config.max_rows, memory_mib=config.memory_mib
+    )
+    try:
+        yield engine
+    finally:
+        engine.close()
+        torch.set_num_threads(threads)
+        write_json(context.directory / "logs" / "engine.json", engine.load.summary())
