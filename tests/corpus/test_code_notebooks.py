@@ -12,7 +12,8 @@ from mathlm.core.errors import UserError
 from mathlm.core.progress import Progress
 from mathlm.core.stage import StageContext
 from mathlm.corpus.code.notebooks import to_markdown
-from mathlm.corpus.config import CodeSource, CorpusConfig
+from mathlm.corpus.config import CorpusConfig
+from mathlm.corpus.source_config import CodeSource
 from mathlm.corpus.sources import list_items
 from mathlm.corpus.stage import run
 

@@ -11,7 +11,7 @@ import pytest
 
 from mathlm.core.errors import UserError
 from mathlm.core.progress import Progress
-from mathlm.corpus.config import (
+from mathlm.corpus.source_config import (
     HtmlSource,
     ProblemsSource,
     PythonSource,

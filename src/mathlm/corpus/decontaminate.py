@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 from mathlm.core.ngrams import PROBLEM, Index, Match
 from mathlm.core.records import Problem
-from mathlm.corpus.config import Decontamination, Evidence
+from mathlm.corpus.config import Decontamination
+from mathlm.corpus.source_config import Evidence
 
 
 class Overlap(NamedTuple):

@@ -13,8 +13,9 @@ from mathlm.core.errors import UserError
 from mathlm.core.records import Provenance
 from mathlm.corpus.code.languages import EXTENSIONS, language_of
 from mathlm.corpus.code.rules import RULES
-from mathlm.corpus.config import HtmlSource, Mode
+from mathlm.corpus.config import Mode
 from mathlm.corpus.filters import BY_KIND, FILTERS, Filter, code, first_reason, readable
+from mathlm.corpus.source_config import HtmlSource
 from mathlm.corpus.sources import Failed, Item, Loaded, ReadPages, pages
 from mathlm.corpus.sources.files import load_files, walk
 from mathlm.corpus.sources.repositories import origin

@@ -15,7 +15,8 @@ from mathlm.core.records import Document
 from mathlm.corpus.code.imports import imports_mathematics
 from mathlm.corpus.code.notebooks import to_markdown
 from mathlm.corpus.code.rules import RULES, judge, standard
-from mathlm.corpus.config import HtmlSource, Mode, Source
+from mathlm.corpus.config import Mode
+from mathlm.corpus.source_config import HtmlSource, Source
 
 Filter = Callable[[Document], str | None]
 

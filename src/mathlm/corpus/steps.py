@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mathlm.core.records import Document, Problem, Provenance
 from mathlm.core.storage import atomic_group, read_json, write_json
 from mathlm.corpus import sources, split, tables
-from mathlm.corpus.config import CorpusConfig, Decontamination, NearDuplicates, Source
+from mathlm.corpus.config import CorpusConfig, Decontamination, NearDuplicates
 from mathlm.corpus.decontaminate import Decontaminator
 from mathlm.corpus.duplicates import (
     Arrays,
@@ -31,6 +31,7 @@ from mathlm.corpus.duplicates import (
 )
 from mathlm.corpus.filters import Filter, filters_of, first_reason, readable
 from mathlm.corpus.funnel import Row
+from mathlm.corpus.source_config import Source
 from mathlm.corpus.sources import Failed, Services
 
 Flags = npt.NDArray[np.bool_]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mathlm.core.processes import Outcome
 from mathlm.core.progress import Progress
 from mathlm.core.records import Document
-from mathlm.corpus.config import (
+from mathlm.corpus.source_config import (
     CodeSource,
     HtmlSource,
     ProblemsSource,

@@ -16,7 +16,7 @@ from pathlib import Path
 from mathlm.core.progress import Progress
 from mathlm.core.records import Provenance
 from mathlm.corpus.code.imports import MATHEMATICS
-from mathlm.corpus.config import TextSource
+from mathlm.corpus.source_config import TextSource
 from mathlm.corpus.sources.files import file_item, folder_items, walk
 from mathlm.corpus.sources.items import Item
 from mathlm.corpus.sources.packages import licence_of, package_items

@@ -14,7 +14,7 @@ from typing import Any
 
 from mathlm.core.processes import Outcome, Pool
 from mathlm.core.records import Document
-from mathlm.corpus.config import HtmlSource
+from mathlm.corpus.source_config import HtmlSource
 from mathlm.corpus.sources.items import Failed, Item, Loaded
 
 _MAX_PAGE_BYTES = 64 << 20

@@ -12,7 +12,7 @@ from typing import Any
 from mathlm.core.errors import UserError
 from mathlm.core.records import Document, Provenance
 from mathlm.core.storage import read_lines
-from mathlm.corpus.config import RecordsSource
+from mathlm.corpus.source_config import RecordsSource
 from mathlm.corpus.sources.items import Failed, Loaded
 
 

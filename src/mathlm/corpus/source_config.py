@@ -1,0 +1,114 @@
+"""Settings of the corpus stage's sources: where documents come from, and how far each is read.
+
+Not here: how sources are read (`sources/`) and filtered (`filters.py`). Section numbers are those
+of the Proof-Pile-2 paper's release (EleutherAI/math-lm) unless another source is named.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mathlm.core.stage import StageConfig
+
+Evidence = Literal["any", "numbers"]
+
+
+class SourceSettings(StageConfig):
+    """What every source has; the kinds below add where their documents come from."""
+
+    held_out: float = Field(0.05, ge=0, lt=1)
+    """Share of documents kept out of training, by a hash of the id (Proof-Pile-2: 0.005)."""
+    max_documents: int | None = Field(None, ge=1)
+    """At most this many items are read, in the source's own order; None reads all."""
+    max_bytes: int | None = Field(None, ge=1)
+    """Reading stops once this many bytes (UTF-8) of text passed the filters; None reads all."""
+    near_duplicates: bool = True
+    """Whether near duplicates are dropped; off where documents share templates by design."""
+    decontaminate: bool = True
+    """Whether documents that overlap test problems are dropped."""
+    evidence: Evidence = "any"
+    """Which shared n-grams count: `any`, or only those that together cover the item's numbers."""
+    licence: str | None = None
+    """Licence of the documents, for the dataset card; None where each document has its own."""
+
+
+class PythonSource(SourceSettings):
+    """Mathematical Python: the `.py` files of installed packages, under AlgebraicStack's rules."""
+
+    kind: Literal["python"] = "python"
+    packages: tuple[str, ...] = ("sympy", "mpmath", "networkx", "numpy", "scipy")
+    """Importable packages whose files are read; they are found without being imported."""
+
+
+class CodeSource(SourceSettings):
+    """Mathematical code of AlgebraicStack's 17 languages, in folders of repositories."""
+
+    kind: Literal["code"] = "code"
+    folders: tuple[str, ...]
+    """Folders searched for the languages' files; a missing one is skipped with a warning."""
+    languages: tuple[str, ...] = ()
+    """Languages read (agda c cpp coq fortran gap haskell idris isabelle julia jupyter lean maple
+    matlab python r tex); none named reads all."""
+
+
+class HtmlSource(SourceSettings):
+    """Web pages in folders, to text with their formulas."""
+
+    kind: Literal["html"] = "html"
+    folders: tuple[str, ...]
+    """Folders searched for `.html`, `.htm` and `.xhtml`; a missing one is skipped with a warning.
+    A relative folder is resolved against the current directory."""
+    timeout_s: float = Field(20.0, gt=0)
+    """Seconds that one page may take before it counts as failed."""
+    memory_mib: int = Field(1024, ge=64)
+    """Memory that the process parsing one page may take."""
+    min_characters: int = Field(100, ge=0)
+    """Shorter texts are dropped (OpenWebMath: 100)."""
+
+
+class TextSource(SourceSettings):
+    """General text and code without mathematics: what keeps a model's other abilities alive."""
+
+    kind: Literal["text"] = "text"
+    standard_library: bool = True
+    """The running Python's own modules."""
+    descriptions: bool = True
+    """Installed packages' descriptions and licences, and Python's help topics."""
+    packages: tuple[str, ...] = ()
+    """Further importable packages whose `.py` files are read."""
+    folders: tuple[str, ...] = ()
+    """Folders searched for `.txt`, `.md`, `.rst` and `.py`; a missing one is skipped."""
+
+
+class ProblemsSource(SourceSettings):
+    """Generated word problems with worked solutions (`mathlm.tasks`)."""
+
+    kind: Literal["problems"] = "problems"
+    count: int = Field(20_000, ge=1)
+    """Number of problems generated."""
+    seed: int = 0
+    """Seed of the generator."""
+    near_duplicates: bool = False
+    """Off: a template's instances are near duplicates of one another by design."""
+    evidence: Evidence = "numbers"
+    """Test problems share the templates, so only an overlap that covers all numbers is a leak."""
+
+
+class RecordsSource(SourceSettings):
+    """The user's own documents: `.jsonl` (also `.gz`, `.zst`) or Parquet with a column of text."""
+
+    kind: Literal["jsonl", "parquet"]
+    files: tuple[str, ...] = Field(min_length=1)
+    """Paths or URLs, read in this order."""
+    text: str = "text"
+    """The field that holds the text."""
+    id: str = "id"
+    """The field that holds the id; where it is absent the id is `file:line`."""
+
+
+Source = Annotated[
+    PythonSource | CodeSource | HtmlSource | TextSource | ProblemsSource | RecordsSource,
+    Field(discriminator="kind"),
+]
