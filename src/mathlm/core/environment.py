@@ -98,3 +98,9 @@ def _memory_mib() -> int | None:
 
 def _accelerators() -> list[str]:
     return _first_line(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"])
+
+
+def data_folder() -> Path | None:
+    """The folder of benchmarks and prompts that `MATHLM_DATA` names, or None."""
+    value = os.environ.get("MATHLM_DATA")
+    return Path(value) if value else None

@@ -97,25 +97,18 @@ def _job(problem: Problem, name: str, sample: int, config: SolveConfig) -> _Job:
         repetition_penalty=settings.repetition_penalty,
         stops=settings.stops,
     )
-    shots = len(prompt.shots) if settings.shots is None else settings.shots
+    shots = prompt.shot_count if settings.shots is None else settings.shots
     how = Asking(name=name, prompt=prompt, shots=shots, sampling=sampling)
     solver = partial(SOLVERS[settings.kind], how=how)
     return _Job((problem.task, problem.id, name, sample), problem, solver)
 
 
 def _prompt(task: str, name: str, settings: SolverConfig) -> Prompt:
-    prompts = TASKS[task].prompts
-    if settings.kind not in prompts:
-        raise UserError(
-            f"solver '{name}' is of kind {settings.kind}, for which task '{task}' has no prompt"
-            f" (it has {', '.join(prompts)})"
-        )
-    prompt = prompts[settings.kind]
-    if (settings.shots or 0) > len(prompt.shots):
-        raise UserError(
-            f"solver '{name}' asks for {settings.shots} shots, task '{task}' has"
-            f" {len(prompt.shots)}"
-        )
+    prompt = TASKS[task].prompt(settings.kind)
+    try:
+        prompt.check_shots(prompt.shot_count if settings.shots is None else settings.shots)
+    except ValueError as error:
+        raise UserError(f"solver '{name}', task '{task}': {error}") from None
     return prompt
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mathlm.tasks.arithmetic import ARITHMETIC_SEEN, ARITHMETIC_UNSEEN
-from mathlm.tasks.task import Prompt as Prompt
+from mathlm.tasks.prompt import Prompt as Prompt
 from mathlm.tasks.task import Task as Task
+from mathlm.tasks.task import Where as Where
 
 TASKS: dict[str, Task] = {task.name: task for task in (ARITHMETIC_SEEN, ARITHMETIC_UNSEEN)}
 """Every benchmark by the name that recipes and commands use."""

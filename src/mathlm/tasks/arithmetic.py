@@ -11,10 +11,13 @@ import hashlib
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from mathlm.core.errors import UserError
 from mathlm.core.records import Problem
 from mathlm.tasks.arithmetic_families import FAMILIES, NAMES, THINGS, Family, Step
-from mathlm.tasks.task import Prompt, SolverKind, Split, Task
+from mathlm.tasks.prompt import Prompt
+from mathlm.tasks.task import ANYWHERE, SolverKind, Split, Task, Where
 
 SEEN = tuple(family for family in FAMILIES if family.seen)
 UNSEEN = tuple(family for family in FAMILIES if not family.seen)
@@ -242,7 +245,11 @@ def _prompt(kind: SolverKind) -> Prompt:
 
 
 def _task(name: str, description: str, families: Sequence[Family]) -> Task:
-    def load(split: Split, limit: int | None, seed: int) -> list[Problem]:
+    def load(
+        split: Split, limit: int | None, seed: int, where: Where = ANYWHERE, /
+    ) -> list[Problem]:
+        if where.data is not None and Path(where.data).is_file():
+            raise UserError(f"task '{name}' is generated; it takes no file ({where.data})")
         return generate(families, split, limit or _DEFAULT_COUNT, seed=seed, task=name)
 
     return Task(

@@ -1,48 +1,50 @@
 """What a benchmark is to the rest of the system: where its problems come from and how one asks.
 
 Not here: solving (mathlm.solving) and judging (mathlm.grading); a task says only which kind of
-answer it has. Source: few-shot prompting as in lm-evaluation-harness (shots, then the question).
+answer it has. Prompts are in `prompt`, data sets on disk in `data`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
+from mathlm.core.errors import UserError
 from mathlm.core.records import Problem
+from mathlm.tasks.prompt import Prompt
 
 AnswerKind = Literal["number", "expression", "choice", "proof"]
 SolverKind = Literal["cot", "program"]
 Split = Literal["train", "dev", "test"]
-Load = Callable[[Split, int | None, int], list[Problem]]
+DEFAULT = "default"
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """How a task's question is put to a model, with worked examples before it."""
+class Where:
+    """Where a task's data may be found, as the user says."""
 
-    shots: tuple[tuple[str, str], ...]
-    """(question, worked solution) pairs, in the order in which they are shown."""
-    question: str
-    """Format string with `{question}`; what follows it is the model's to write."""
-    answer: str
-    """Format string with `{answer}`: how a shot's solution follows its question."""
-    stops: tuple[str, ...]
-    """The first of these that the model writes ends its answer (and is not part of it)."""
+    data: str | None = None
+    """A file, or a folder laid out as `MATHLM_DATA`/benchmarks; None: MATHLM_DATA."""
+    check: bool = True
+    """Refuse data that are not the known ones; False: take them as they are."""
+    download: bool = False
+    """Read them from the Hub where they are nowhere else."""
 
-    def render(self, problem: Problem, shots: int) -> str:
-        """The text to complete: the first `shots` worked examples, then the problem's question.
 
-        Raises ValueError where the prompt has fewer worked examples than are asked for.
+ANYWHERE = Where()
+
+
+class Load(Protocol):
+    """How a task's problems are had."""
+
+    def __call__(
+        self, split: Split, limit: int | None, seed: int, where: Where = ..., /
+    ) -> list[Problem]:
+        """At most `limit` problems of a split (None: all); equal arguments, equal list.
+
+        Raises UserError where the data are missing, damaged or without that split.
         """
-        if not 0 <= shots <= len(self.shots):
-            raise ValueError(f"{shots} shots were asked for, the prompt has {len(self.shots)}")
-        examples = (
-            self.question.format(question=question) + self.answer.format(answer=answer)
-            for question, answer in self.shots[:shots]
-        )
-        return "".join(examples) + self.question.format(question=problem.prompt)
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,37 @@ class Task:
     description: str
     """One sentence for the report: what the problems are and what they test."""
     load: Load
-    """(split, at most so many or None for all, seed) → problems; equal arguments, equal list."""
     prompts: Mapping[str, Prompt]
-    """By solver kind: `cot` (a solution in words), `program` (code that computes the answer)."""
+    """By `KIND` for our own (`cot`: a solution in words; `program`: code that computes the
+    answer) and by `KIND.VARIANT` for others (`cot.llemma`, `program.pal`, `cot.chat`)."""
     answer_kind: AnswerKind
     source: str
     """Where the problems come from: a data set's name and revision, a paper, or a generator."""
     licence: str
     columns: Mapping[str, str] = field(default_factory=dict)
     """For a data set on disk: a Problem's field → the data set's column; else empty."""
+
+    def variants(self, kind: str) -> tuple[str, ...]:
+        """Names of the prompts for a kind of solver; `default` is our own."""
+        return tuple(
+            key.partition(".")[2] or DEFAULT
+            for key in self.prompts
+            if key.partition(".")[0] == kind
+        )
+
+    def prompt(self, kind: str, variant: str = DEFAULT, folder: str | None = None) -> Prompt:
+        """The prompt for a kind of solver, its published text (if it is one) read and checked.
+
+        `folder` is where published texts lie, if not under `MATHLM_DATA`. Raises UserError that
+        names the variants there are, or says what is wrong with the file.
+        """
+        key = kind if variant == DEFAULT else f"{kind}.{variant}"
+        if key not in self.prompts:
+            there = self.variants(kind)
+            kinds = ", ".join(dict.fromkeys(key.partition(".")[0] for key in self.prompts))
+            hint = f"there are {', '.join(there)}" if there else f"it has prompts for {kinds}"
+            raise UserError(f"task '{self.name}' has no prompt '{variant}' for {kind}: {hint}")
+        chosen = self.prompts[key].from_folder(folder)
+        if chosen.published is not None:
+            chosen.published.text()
+        return chosen

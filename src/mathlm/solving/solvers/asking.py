@@ -23,9 +23,7 @@ class Asking:
 
     def examples(self) -> str:
         """The worked examples that every prompt of this solver begins with."""
-        marker = "\x00"
-        blank = self.prompt.render(Problem(id="", task="", prompt=marker), self.shots)
-        return blank.removesuffix(self.prompt.question.format(question=marker))
+        return self.prompt.examples(self.shots)
 
     def request(self, problem: Problem, sample_index: int, seed: int) -> Request:
         """The request of one sample."""
