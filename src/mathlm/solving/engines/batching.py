@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from mathlm.solving.engines.forward import READ_TOKENS, Forward
 from mathlm.solving.engines.load import EngineLoad
 from mathlm.solving.engines.prefixes import Node, PrefixTree
 from mathlm.solving.engines.prompts import Path
-from mathlm.solving.engines.protocol import Generation, Likelihood, Request, Sampling, StopReason
+from mathlm.solving.engines.protocol import Generation, Request, Sampling, StopReason
 from mathlm.solving.engines.randomness import stream_key, uniforms
 from mathlm.solving.engines.rows import Row, Rows
 from mathlm.solving.engines.sampling import choose
@@ -44,6 +44,8 @@ class Waiting:
     path: Path
     answer: Any
     """A future of a `Generation`."""
+    watch: Callable[[Row], None] | None = None
+    """Called in the engine's thread after each token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Judging:
     text: tuple[int, ...]
     answer: Any
     """A future of a `Likelihood`."""
+    top: int = 0
+    """How many of the most likely tokens are wanted at each place."""
 
 
 Finished = list[tuple[Any, Any]]
@@ -198,6 +202,8 @@ class Batcher:
             ),
             tail=TextTail(self._text, request.sampling.stops),
             answer=waiting.answer,
+            top=request.top_logprobs,
+            watch=waiting.watch,
             need_bytes=self._need(waiting),
         )
         if request.sampling.repetition_penalty != 1:
@@ -250,13 +256,16 @@ class Batcher:
             none = torch.zeros(logits_RV.shape[1], dtype=torch.bool, device=logits_RV.device)
             marks = [none if row.seen is None else row.seen for row in rows]
             seen = torch.stack(marks + [none] * padding)
-        choice = choose(logits_RV, settings, uniforms(keys, places), seen_RV=seen)
+        top = max(row.top for row in rows)
+        choice = choose(logits_RV, settings, uniforms(keys, places), seen_RV=seen, top=top)
         self.load.model_tokens += len(rows)
         finished: Finished = []
-        for number, row, token, logprob in zip(
-            numbers, rows, choice.tokens, choice.logprobs, strict=False
-        ):
-            reason = self._append(row, token, logprob)
+        for place, (number, row) in enumerate(zip(numbers, rows, strict=True)):
+            if row.top:
+                row.tops.append(choice.tops[place][: row.top])
+            reason = self._append(row, choice.tokens[place], choice.logprobs[place])
+            if row.watch is not None:
+                row.watch(row)
             if reason is not None:
                 self._ended.append(number)
                 finished.append((row.answer, _generation(row, reason)))
@@ -293,17 +302,16 @@ class Batcher:
             together = max(1, limit // padded)
             for start in range(0, len(entries), together):
                 part = entries[start : start + together]
-                for entry, (logprobs, best) in zip(
-                    part, self._forward.judge(node, [entry.text for entry in part]), strict=True
-                ):
-                    value = Likelihood(entry.text, tuple(logprobs.tolist()), bool(best.all()))
-                    finished.append((entry.answer, value))
+                top = max(entry.top for entry in part)
+                values = self._forward.judge(node, [entry.text for entry in part], top=top)
+                for entry, value in zip(part, values, strict=True):
+                    tops = tuple(place[: entry.top] for place in value.tops if entry.top)
+                    finished.append((entry.answer, replace(value, tops=tops)))
             for _ in entries:
                 self.tree.release(node)
         return finished
 
 
 def _generation(row: Row, reason: StopReason) -> Generation:
-    return Generation(
-        row.tail.text, tuple(row.token_ids), tuple(row.logprobs), reason, row.leaf.end
-    )
+    ids, logprobs = tuple(row.token_ids), tuple(row.logprobs)
+    return Generation(row.tail.text, ids, logprobs, reason, row.leaf.end, tops=tuple(row.tops))

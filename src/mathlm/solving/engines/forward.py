@@ -25,6 +25,8 @@ from mathlm.solving.engines.attention import (
     round_up,
 )
 from mathlm.solving.engines.prefixes import Node
+from mathlm.solving.engines.protocol import Likelihood
+from mathlm.solving.engines.sampling import likeliest
 
 CHUNK_TOKENS = 512
 """Long prefixes are read in chunks of this many tokens: attention scores stay small."""
@@ -155,8 +157,10 @@ class Forward:
         logits = self.run(ids, positions, plan, keep=0 if everywhere else last)
         return k, v, logits.unflatten(0, (number, padded)) if everywhere else logits
 
-    def judge(self, prefix: Node, texts: Sequence[tuple[int, ...]]) -> list[tuple[Any, Any]]:
-        """Log-probabilities [L] of each text's tokens below `prefix`, and which are the likeliest.
+    def judge(
+        self, prefix: Node, texts: Sequence[tuple[int, ...]], *, top: int = 0
+    ) -> list[Likelihood]:
+        """How likely each text is below `prefix`, with the `top` likeliest tokens at each place.
 
         The texts must fall into one padded length.
         """
@@ -166,6 +170,9 @@ class Forward:
         for place, text in enumerate(texts):
             rows = torch.cat([prefix.logits[None], logits[place, : len(text) - 1].float()])
             ids = self.tensor(text)
-            logprobs = torch.log_softmax(rows, -1).gather(1, ids[:, None])[:, 0]
-            result.append((logprobs, rows.argmax(-1) == ids))
+            logprobs = torch.log_softmax(rows, -1)
+            chosen = logprobs.gather(1, ids[:, None])[:, 0].tolist()
+            greedy = bool((rows.argmax(-1) == ids).all())
+            tops = tuple(likeliest(logprobs, top)) if top else ()
+            result.append(Likelihood(text, tuple(chosen), greedy, tops))
         return result

@@ -9,9 +9,9 @@ restart change nothing on CPU in float32. Not here: servers of other programs, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 from mathlm.solving.engines.batching import Batcher, Judging, Waiting
@@ -19,8 +19,20 @@ from mathlm.solving.engines.forward import Forward
 from mathlm.solving.engines.load import EngineLoad
 from mathlm.solving.engines.prefixes import SHORT_TOKENS, Node
 from mathlm.solving.engines.prompts import Path, Prompts
-from mathlm.solving.engines.protocol import Generation, Likelihood, Prefix, Prompt, Request
+from mathlm.solving.engines.protocol import (
+    Generation,
+    Likelihood,
+    Piece,
+    Prefix,
+    Prompt,
+    Request,
+)
+from mathlm.solving.engines.rows import Row
 from mathlm.solving.engines.text import TokenText
+
+Watch = Callable[[Row], None]
+_JUDGED_TOKENS = 512
+"""Most tokens of a prompt that are judged in one pass: their logits are held together."""
 
 
 def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -41,7 +53,8 @@ class LocalEngine:
         self, model: Any, tokenizer: Any, *, max_rows: int = 256, memory_mib: int = 1024
     ) -> None:
         forward = Forward(model)
-        self._context_tokens = forward.shape.context_tokens
+        self.context_tokens = forward.shape.context_tokens
+        self.vocabulary = forward.shape.vocabulary
         self._prompts = Prompts(tokenizer)
         self._batcher = Batcher(
             forward,
@@ -63,15 +76,58 @@ class LocalEngine:
 
     async def generate(self, request: Request) -> Generation:
         """The generation that the request asks for."""
+        return await self._generate(request, None)
+
+    async def _generate(self, request: Request, watch: Watch | None) -> Generation:
         parent = self._node(request.parent)
         path = self._prompts.path(request)
         prompt_tokens = (parent.end if parent else 0) + sum(len(ids) for ids, _ in path)
-        if prompt_tokens >= self._context_tokens:
+        if prompt_tokens >= self.context_tokens:
             return Generation("", (), (), "budget", prompt_tokens)
         answer: asyncio.Future[Generation] = self._awaited()
-        self._batcher.waiting.append(Waiting(request, parent, path, answer))
+        self._batcher.waiting.append(Waiting(request, parent, path, answer, watch))
         self._start()
         return await answer
+
+    async def stream(self, request: Request) -> AsyncIterator[Piece | Generation]:
+        """The generation as it comes: pieces, then the whole; leaving early cancels it."""
+        loop = asyncio.get_running_loop()
+        pieces: asyncio.Queue[Piece | None] = asyncio.Queue()
+
+        def watch(row: Row) -> None:
+            loop.call_soon_threadsafe(pieces.put_nowait, row.piece())
+
+        whole = loop.create_task(self._generate(request, watch))
+        whole.add_done_callback(lambda _: pieces.put_nowait(None))
+        shown = 0
+        try:
+            while (piece := await pieces.get()) is not None:
+                shown += len(piece.text)
+                yield piece
+            made = await whole
+            if rest := made.text[shown:]:  # it might have become a stop string, or a character
+                yield Piece(rest, (), ())
+            yield made
+        finally:
+            whole.cancel()
+
+    async def prompt_likelihood(self, ids: tuple[int, ...], *, top: int = 0) -> Likelihood:
+        """Log-probabilities of all tokens of a prompt but the first, after those before them."""
+        found = []
+        for start in range(1, len(ids), _JUDGED_TOKENS):
+            part = ids[start : start + _JUDGED_TOKENS]
+            bounds = [0, *range(1, start, _JUDGED_TOKENS), start]
+            path = tuple((ids[a:b], b - a >= SHORT_TOKENS) for a, b in pairwise(bounds))
+            answer: asyncio.Future[Likelihood] = self._awaited()
+            self._batcher.judging.append(Judging(None, path, part, answer, top))
+            self._start()
+            found.append(await answer)
+        return Likelihood(
+            token_ids=ids[1:],
+            logprobs=tuple(p for part in found for p in part.logprobs),
+            greedy=all(part.greedy for part in found),
+            tops=tuple(place for part in found for place in part.tops),
+        )
 
     async def loglikelihood(self, prefix: Prefix | str, text: str) -> Likelihood:
         """Log-probabilities of `text` after `prefix`; empty where the context is too short."""
@@ -83,7 +139,7 @@ class LocalEngine:
         else:
             parent, before = self._node(prefix), prefix.token_ids
             ids = self._prompts.text_ids(text, first=False)
-        if not ids or len(before) + len(ids) > self._context_tokens:
+        if not ids or len(before) + len(ids) > self.context_tokens:
             return Likelihood((), (), greedy=not ids)
         answer: asyncio.Future[Likelihood] = self._awaited()
         self._batcher.judging.append(Judging(parent, path, ids, answer))
@@ -130,7 +186,7 @@ class LocalEngine:
     async def _keep(self, before: Prefix | None, ids: tuple[int, ...]) -> Prefix:
         parent = self._node(before)
         all_ids = (*(before.token_ids if before else ()), *ids)
-        if not 0 < len(all_ids) <= self._context_tokens:
+        if not 0 < len(all_ids) <= self.context_tokens:
             raise ValueError(f"a prefix of {len(all_ids)} tokens does not fit the model's context")
 
         def read() -> Node:

@@ -83,6 +83,12 @@ class Request:
     """The beginning of a text prompt that many requests have in common (the few-shot part).
     Its keys and values are computed once and kept once; results do not depend on it beyond
     the last digits of log-probabilities."""
+    top_logprobs: int = 0
+    """How many of the most likely tokens at each place are wanted with their log-probabilities."""
+
+
+Tops = tuple[tuple[tuple[int, float], ...], ...]
+"""For each token the most likely ones at its place, the likeliest first: (id, log-probability)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,18 @@ class Generation:
     finish_reason: StopReason
     prompt_tokens: int
     """Tokens before the first generated one, shared ones included."""
+    tops: Tops = ()
+    """One entry a token where the request asked for `top_logprobs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a generation under way has more than before; the texts together are the whole."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    tops: Tops = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +127,8 @@ class Likelihood:
     logprobs: tuple[float, ...]
     greedy: bool
     """Whether each token is the most likely one at its place."""
+    tops: Tops = ()
+    """One entry a token where they were asked for."""
 
     @property
     def total(self) -> float:

@@ -7,7 +7,7 @@ copied from a prompt into a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from mathlm.solving.engines.attention import (
 )
 from mathlm.solving.engines.forward import Forward
 from mathlm.solving.engines.prefixes import Node
-from mathlm.solving.engines.protocol import Sampling
+from mathlm.solving.engines.protocol import Piece, Sampling
 from mathlm.solving.engines.text import TextTail
 
 
@@ -49,8 +49,18 @@ class Row:
     seen: Any = None
     """[V] tokens in prompt and text, only under a repetition penalty."""
 
+    top: int = 0
+    """How many of the most likely tokens are kept at each place."""
+    tops: list[tuple[tuple[int, float], ...]] = field(default_factory=list)
+    watch: Callable[[Row], None] | None = None
+    """Called in the engine's thread after each token."""
     need_bytes: int = 0
     """Most memory that it may come to need, its prompt's keys and values aside."""
+
+    def piece(self) -> Piece:
+        """What came with the newest token."""
+        tops = (self.tops[-1],) if self.top else ()
+        return Piece(self.tail.fresh(), (self.token_ids[-1],), (self.logprobs[-1],), tops)
 
 
 class Tiles:

@@ -31,6 +31,17 @@ class Choice:
 
     tokens: list[int]
     logprobs: list[float]
+    tops: list[tuple[tuple[int, float], ...]]
+    """The most likely tokens of each row, as many as were asked for at most."""
+
+
+def likeliest(logprobs_RV: Any, number: int) -> list[tuple[tuple[int, float], ...]]:
+    """The `number` most likely tokens of each row with their log-probabilities."""
+    if not number:
+        return [()] * len(logprobs_RV)
+    best = torch.topk(logprobs_RV, min(number, logprobs_RV.shape[1]), dim=-1)
+    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    return [tuple(zip(ids, values, strict=True)) for ids, values in pairs]
 
 
 def penalise(logits_RV: Any, seen_RV: Any, penalty_R: Any) -> Any:
@@ -130,9 +141,17 @@ def draw(probs_RV: Any, uniform_R: np.ndarray[Any, np.dtype[np.float64]]) -> Any
 
 
 def choose(
-    logits_RV: Any, settings: Sequence[Sampling], uniform_R: Any, *, seen_RV: Any = None
+    logits_RV: Any,
+    settings: Sequence[Sampling],
+    uniform_R: Any,
+    *,
+    seen_RV: Any = None,
+    top: int = 0,
 ) -> Choice:
-    """Each row's next token by its settings; `seen_RV` marks tokens for repetition penalties."""
+    """Each row's next token by its settings; `seen_RV` marks tokens for repetition penalties.
+
+    `top` of the most likely tokens come with each row's choice.
+    """
     logits = logits_RV.float()
     scores = logits
     if seen_RV is not None:
@@ -145,5 +164,6 @@ def choose(
         tokens = draw(distribution(scores, settings), uniform_R)
         if cold:
             tokens[cold] = scores[cold].argmax(-1)
-    logprobs = torch.log_softmax(logits, dim=-1).gather(1, tokens[:, None])[:, 0]
-    return Choice(tokens.tolist(), logprobs.tolist())
+    logprobs = torch.log_softmax(logits, dim=-1)
+    chosen = logprobs.gather(1, tokens[:, None])[:, 0]
+    return Choice(tokens.tolist(), chosen.tolist(), likeliest(logprobs, top))

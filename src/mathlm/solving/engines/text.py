@@ -7,12 +7,14 @@ tokenizer the row's tokens are decoded anew at each step.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SPACE_MARK = "\u2581"
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 def _byte_of_character() -> dict[str, int]:
@@ -78,6 +80,8 @@ class TextTail:
         self._longest = max(map(len, self._stops), default=0)
         self._data = bytearray()
         self._ids: list[int] = []
+        self._shown = 0
+        self._decoder = _UTF8("replace")
 
     def push(self, token_id: int) -> bool:
         """Append a token; True when the text now holds a stop string, before which it is cut.
@@ -101,6 +105,26 @@ class TextTail:
         if found:
             del self._data[min(found)[1] :]
         return bool(found)
+
+    def fresh(self) -> str:
+        """Text not handed out before; what may belong to a stop string or a character is held back.
+
+        A tokenizer whose tokens are no fixed bytes may still change what it has: all is held back.
+        """
+        if self._text.pieces is None:
+            return ""
+        end = len(self._data) - self._held()
+        piece = self._decoder.decode(bytes(self._data[self._shown : end]))
+        self._shown = max(self._shown, end)
+        return piece
+
+    def _held(self) -> int:
+        """Length of the longest end of the text with which a stop string begins."""
+        for length in range(min(self._longest - 1, len(self._data)), 0, -1):
+            end = bytes(self._data[-length:])
+            if any(stop.startswith(end) for stop in self._stops):
+                return length
+        return 0
 
     @property
     def text(self) -> str:
