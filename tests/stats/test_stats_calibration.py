@@ -36,6 +36,20 @@ def test_auc_interval_covers_the_truth():
     assert covered >= 88
 
 
+def test_repeated_samples_carry_no_more_than_their_problems():
+    random = np.random.default_rng(5)
+    scores, labels = random.random(60), random.random(60) < 0.5
+    alone = auc(scores.tolist(), labels.tolist())
+    many = auc(
+        np.repeat(scores, 8).tolist(),
+        np.repeat(labels, 8).tolist(),
+        clusters=np.repeat(np.arange(60), 8).tolist(),
+    )
+    assert (many.low, many.high, many.n) == pytest.approx((alone.low, alone.high, 60))
+    naive = auc(np.repeat(scores, 8).tolist(), np.repeat(labels, 8).tolist())
+    assert naive.high - naive.low < 0.5 * (alone.high - alone.low)
+
+
 def test_auc_needs_both_kinds():
     with pytest.raises(ValueError, match="both"):
         auc([0.1, 0.2], [True, True])

@@ -92,3 +92,21 @@ def test_bootstrap_refuses_what_it_cannot_estimate():
         bootstrap_ratio([1.0], [0.0])
     with pytest.raises(ValueError, match="cluster"):
         bootstrap([1.0, 2.0], clusters=["a"])
+
+
+def test_counting_repeats_gives_the_same_distribution():
+    """Sixteenths (few values: drawn by count) beside the same with a jitter (drawn by item)."""
+    values = np.random.default_rng(2).integers(0, 17, 400) / 16
+    counted = bootstrap(values.tolist(), resamples=8000)
+    drawn = bootstrap((values + 1e-9 * np.arange(400)).tolist(), resamples=8000)
+    assert counted.low == pytest.approx(drawn.low, abs=2e-3)
+    assert counted.high == pytest.approx(drawn.high, abs=2e-3)
+
+
+def test_very_many_items_take_the_normal_interval():
+    values = np.random.default_rng(2).random(60_000)
+    interval = bootstrap(values.tolist())
+    half = 1.959964 * values.std(ddof=1) / math.sqrt(60_000)
+    assert (interval.low, interval.high) == pytest.approx(
+        (values.mean() - half, values.mean() + half)
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from mathlm.stats import (
     compare,
+    holm,
     mcnemar_exact,
     minimum_detectable_difference,
     minimum_detectable_shift,
@@ -103,3 +104,18 @@ def test_detectable_differences_shrink_with_items():
     assert minimum_detectable_difference(32, 0.02) == math.inf
     assert minimum_detectable_difference(400, 0.2) < minimum_detectable_difference(100, 0.2)
     assert minimum_detectable_shift(400, 1.0) == pytest.approx(0.14008, rel=1e-3)
+
+
+def test_holm_by_hand():
+    """Holm 1979: the k-th smallest of m is multiplied by m - k + 1, never below the one before."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_large_sets_stay_quick_and_exact():
+    assert mcnemar_exact(2400, 2600, 100_000).p_value == pytest.approx(0.00488, abs=2e-4)
+    random = np.random.default_rng(0)
+    first = random.integers(0, 17, 20_000) / 16
+    result = paired_permutation(first.tolist(), random.permutation(first).tolist())
+    assert result.p_value > 0.001

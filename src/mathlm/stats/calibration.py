@@ -1,18 +1,19 @@
 """How far a verifier's scores can be trusted: area under the ROC curve, calibration error.
 
-Not here: the scores themselves. Sources: Mann and Whitney 1947 and DeLong et al. 1988 (the area
-and its variance from placements); Naeini et al. 2015 (expected calibration error, equal bins).
+Not here: the scores themselves. Sources: Mann and Whitney 1947 and DeLong et al. 1988
+(the area and its variance from placements); Obuchowski 1997 (the same with clusters); Naeini et
+al. 2015 (expected calibration error, equal bins).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mathlm.stats.intervals import Floats, Interval, two_sided
+from mathlm.stats.intervals import Floats, Interval, cluster_indices, two_sided
 
 
 @dataclass(frozen=True)
@@ -44,21 +45,36 @@ def _placements(values: Floats, against: Floats) -> Floats:
     return np.asarray((below + up_to) / (2 * len(ordered)), dtype=np.float64)
 
 
-def auc(scores: Sequence[float], labels: Sequence[bool], confidence: float = 0.95) -> Interval:
-    """The chance that a right item scores above a wrong one (ties half), DeLong's interval.
+def auc(
+    scores: Sequence[float],
+    labels: Sequence[bool],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """The chance that a right item scores above a wrong one (ties half), with its interval.
 
-    Raises ValueError where one of the two kinds is missing.
+    DeLong's variance; with `clusters` (problems of repeated samples) Obuchowski's. Raises
+    ValueError where one of the two kinds is missing.
     """
     values, right = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=bool)
     good, bad = values[right], values[~right]
     if not len(good) or not len(bad):
         raise ValueError("right and wrong items are both needed")
-    by_good = _placements(good, bad)
-    by_bad = 1 - _placements(bad, good)
+    names, number = cluster_indices(range(len(values)) if clusters is None else clusters)
+    by_good, by_bad = _placements(good, bad), 1 - _placements(bad, good)
     value = float(by_good.mean())
-    spread = sum(float(part.var(ddof=1)) / len(part) for part in (by_good, by_bad) if len(part) > 1)
-    half = two_sided(confidence) * math.sqrt(spread)
-    return Interval(value, max(0.0, value - half), min(1.0, value + half), len(values))
+    gaps = [
+        np.bincount(names[kind], weights=placed - value, minlength=number)
+        for kind, placed in ((right, by_good), (~right, by_bad))
+    ]
+    sizes, parts = (len(good), len(bad)), []
+    for kind, gap, size in zip((right, ~right), gaps, sizes, strict=True):
+        groups = len(np.unique(names[kind]))
+        parts.append(groups / max(1, groups - 1) * float(gap @ gap) / size**2)
+    both = number / max(1, number - 1) * float(gaps[0] @ gaps[1]) / (sizes[0] * sizes[1])
+    half = two_sided(confidence) * math.sqrt(max(0.0, sum(parts) + 2 * both))
+    return Interval(value, max(0.0, value - half), min(1.0, value + half), number)
 
 
 def ece(scores: Sequence[float], labels: Sequence[bool], bins: int = 15) -> Calibration:

@@ -47,8 +47,10 @@ def binomial_two_sided(k: int, n: int) -> float:
     """The exact two-sided p-value of `k` heads in `n` throws of a fair coin; 1 for no throws."""
     if not 0 <= k <= n:
         raise ValueError(f"cannot have {k} heads in {n} throws")
-    smaller = min(k, n - k)
-    tail = sum(math.comb(n, i) for i in range(smaller + 1))
+    term = tail = 1
+    for i in range(min(k, n - k)):
+        term = term * (n - i) // (i + 1)
+        tail += term
     return float(min(1.0, 2 * tail / 2**n))
 
 
@@ -86,10 +88,13 @@ def _share_as_extreme(sums: Floats, *, resamples: int, seed: int) -> float:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=number)))
         return float(np.mean(np.abs(signs @ sums) >= observed)) if number else 1.0
     random, hits = generator(seed), 0
-    rows = max(1, _CELLS // number)
+    sizes, counts = np.unique(np.abs(sums), return_counts=True)
+    rows = max(1, _CELLS // len(sizes))
     for start in range(0, resamples, rows):
-        flips = random.integers(0, 2, size=(min(rows, resamples - start), number)) * 2 - 1
-        hits += int(np.sum(np.abs(flips @ sums) >= observed))
+        shape = (min(rows, resamples - start), len(sizes))
+        # of items of one size only the number that keeps its sign matters
+        flips = 2 * random.binomial(counts, 0.5, size=shape) - counts
+        hits += int(np.sum(np.abs(flips @ sizes) >= observed))
     return (hits + 1) / (resamples + 1)
 
 
@@ -145,6 +150,16 @@ def compare(
     b = sum(1 for x, y in zip(first, second, strict=True) if x > y)
     c = sum(1 for x, y in zip(first, second, strict=True) if y > x)
     return mcnemar_exact(b, c, len(first), confidence)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values: at most `alpha` false alarms in the whole family (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
 
 
 def minimum_detectable_difference(
