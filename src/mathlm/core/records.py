@@ -104,8 +104,11 @@ class CompletionSegment(Record):
     token_ids: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
     """Raw log-probabilities (nats), one a token, for segments of the model; else empty."""
+    thought: bool = False
+    """What a reasoning model wrote before its answer: no answer is ever read from it."""
     status: str | None = None
-    """For a tool: its status (ok, error, timeout, …)."""
+    """For a tool: its status (ok, error, timeout, …). For a forced segment `anew` where what
+    follows does not go on from what stands before: the model was asked with another prompt."""
     level: str | None = None
     """For a tool: the sandbox level reached."""
     variables: dict[str, TypedValue] = Field(default_factory=dict)
@@ -131,7 +134,9 @@ class Completion(Record):
     segments: tuple[CompletionSegment, ...]
     finish_reason: FinishReason
     parent: str | None = None
-    """For trees: the id of the completion from which this one branched."""
+    """For trees: the id of the completion from which this one branched; never in an answer."""
+    key: str = ""
+    """Hash of the model, the prompt, the sampling and the seed that it came from."""
     scores: dict[str, float] = Field(default_factory=dict)
     cost: Cost = Cost()
 

@@ -119,7 +119,7 @@ def test_stop_strings_are_exact_across_tokens(start: Callable[..., Any]) -> None
     ]
     for made, text, stop in zip(answers(engine, stopping), texts, stops, strict=True):
         assert "\ufffd" in stop or made.text == text[: text.find(stop)]
-        assert "\ufffd" in stop or made.finish_reason == "stop"
+        assert "\ufffd" in stop or (made.finish_reason, made.stop) == ("stop", stop)
         whole = tokenizer().decode(made.token_ids, skip_special_tokens=True)
         assert whole.startswith(made.text.rstrip("\ufffd"))
 

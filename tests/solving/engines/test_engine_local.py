@@ -77,6 +77,22 @@ def test_a_shared_prefix_is_computed_once(engine: LocalEngine) -> None:
     assert engine.load.prompt_tokens == computed, "kept for the next time"
 
 
+def test_a_kept_prefix_uses_the_shared_part_that_is_there(engine: LocalEngine) -> None:
+    shared = "worked examples " * 20
+
+    async def ask() -> tuple[Generation, Generation]:
+        first = await engine.generate(Request(f"{shared}why?", sampling=asked(5), shared=shared))
+        before = engine.load.prompt_tokens
+        prefix = await engine.prefix(f"{shared}why?", shared=shared)
+        assert engine.load.prompt_tokens - before == len(f"{shared}why?") - len(shared) // 16 * 16
+        second = await engine.generate(Request("", parent=prefix, sampling=asked(5)))
+        engine.drop(prefix)
+        return first, second
+
+    first, second = asyncio.run(ask())
+    assert first.token_ids == second.token_ids
+
+
 def test_memory_stays_within_its_budget() -> None:
     engine = LocalEngine(small_model(), tokenizer(), max_rows=256, memory_mib=24)
     requests = [

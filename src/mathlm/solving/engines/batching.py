@@ -314,4 +314,12 @@ class Batcher:
 
 def _generation(row: Row, reason: StopReason) -> Generation:
     ids, logprobs = tuple(row.token_ids), tuple(row.logprobs)
-    return Generation(row.tail.text, ids, logprobs, reason, row.leaf.end, tops=tuple(row.tops))
+    return Generation(
+        text=row.tail.text,
+        token_ids=ids,
+        logprobs=logprobs,
+        finish_reason=reason,
+        prompt_tokens=row.leaf.end,
+        stop=row.tail.stop,
+        tops=tuple(row.tops),
+    )

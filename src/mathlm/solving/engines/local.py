@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, pairwise
+from itertools import chain, count, pairwise
 from typing import Any
 
 from mathlm.solving.engines.batching import Batcher, Judging, Waiting
@@ -146,14 +146,15 @@ class LocalEngine:
         self._start()
         return await answer
 
-    async def prefix(self, prompt: Prompt) -> Prefix:
-        """A kept prefix at the beginning of a sequence."""
-        return await self._keep(None, self._prompts.ids(prompt, first=True))
+    async def prefix(self, prompt: Prompt, *, shared: str = "") -> Prefix:
+        """A kept prefix at the beginning of a sequence; `shared` as in a request."""
+        path = self._prompts.path(Request(prompt, shared=shared))
+        return await self._keep(None, tuple(ids for ids, _ in path))
 
     async def extend(self, prefix: Prefix, more: str | Sequence[int]) -> Prefix:
         """A new kept prefix: `prefix` followed by `more`."""
         ids = self._prompts.ids(more if isinstance(more, str) else tuple(more), first=False)
-        return await self._keep(prefix, ids) if ids else self.fork(prefix)
+        return await self._keep(prefix, (ids,)) if ids else self.fork(prefix)
 
     def fork(self, prefix: Prefix) -> Prefix:
         """A second handle on the same prefix."""
@@ -183,14 +184,14 @@ class LocalEngine:
         self._handles[prefix.id] = node
         return prefix
 
-    async def _keep(self, before: Prefix | None, ids: tuple[int, ...]) -> Prefix:
+    async def _keep(self, before: Prefix | None, parts: tuple[tuple[int, ...], ...]) -> Prefix:
         parent = self._node(before)
-        all_ids = (*(before.token_ids if before else ()), *ids)
+        all_ids = (*(before.token_ids if before else ()), *chain.from_iterable(parts))
         if not 0 < len(all_ids) <= self.context_tokens:
             raise ValueError(f"a prefix of {len(all_ids)} tokens does not fit the model's context")
 
         def read() -> Node:
-            node = self._batcher.tree.find(parent, ids, wide=True)
+            node = self._batcher.tree.path(parent, ((ids, True) for ids in parts))
             self._batcher.tree.hold(node)
             self._batcher.read(node)
             return node

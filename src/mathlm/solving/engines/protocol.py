@@ -105,6 +105,8 @@ class Generation:
     finish_reason: StopReason
     prompt_tokens: int
     """Tokens before the first generated one, shared ones included."""
+    stop: str = ""
+    """The stop string that ended it; empty where none did, or where a server does not say."""
     tops: Tops = ()
     """One entry a token where the request asked for `top_logprobs`."""
 
@@ -145,8 +147,8 @@ class Engine(Protocol):
     async def loglikelihood(self, prefix: Prefix | str, text: str) -> Likelihood:
         """How likely `text` is after `prefix`."""
 
-    async def prefix(self, prompt: Prompt) -> Prefix:
-        """A kept prefix at the beginning of a sequence."""
+    async def prefix(self, prompt: Prompt, *, shared: str = "") -> Prefix:
+        """A kept prefix at the beginning of a sequence; `shared` as in a request."""
 
     async def extend(self, prefix: Prefix, more: str | Sequence[int]) -> Prefix:
         """A new kept prefix: `prefix` followed by `more`; `prefix` stays valid."""

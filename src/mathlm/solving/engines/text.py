@@ -80,6 +80,8 @@ class TextTail:
         self._longest = max(map(len, self._stops), default=0)
         self._data = bytearray()
         self._ids: list[int] = []
+        self.stop = ""
+        """The stop string before which the text was cut."""
         self._shown = 0
         self._decoder = _UTF8("replace")
 
@@ -100,10 +102,12 @@ class TextTail:
         return bool(self._stops) and self._cut(before)
 
     def _cut(self, start: int) -> bool:
-        places = [(self._data.find(stop, start), len(stop)) for stop in self._stops]
-        found = [(at + length, at) for at, length in places if at >= 0]
+        places = [(self._data.find(stop, start), stop) for stop in self._stops]
+        found = [(at + len(stop), at, stop) for at, stop in places if at >= 0]
         if found:
-            del self._data[min(found)[1] :]
+            _, at, stop = min(found)
+            del self._data[at:]
+            self.stop = stop.decode()
         return bool(found)
 
     def fresh(self) -> str:
