@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 
+from mathlm.grading.spelled import with_digits
 from mathlm.grading.terms import TooLarge
 
 MAX_CHARACTERS = 4000
@@ -64,6 +65,14 @@ _COUNTED = re.compile(r"^\s*(-?[\d.,/]+)\s*\(([A-Za-z][A-Za-z. ]*)\)\s*$")
 """A number with what is counted in brackets, as ASDiv writes its answers."""
 _MAX_PASSES = 20
 """Passes after which cleaning stops even where a hostile text would still change."""
+_ROW_GAP = re.compile(r"\\\\\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\]")
+_DEGREE_NAME = re.compile(r"\\deg(?:rees?)?(?![A-Za-z])")
+_LEADING = re.compile(r"^(?:\.{3}|\\l?dots)?\s*(?:=|\\approx(?![a-z])|\\therefore(?![a-z]))\s*")
+_TWICE = re.compile(r"(?<=\d)\s*\((?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\)$")
+_TO = re.compile(r"(?<=\d)\s+to\s+(?=\d)")
+_DEGREE_LETTER = re.compile(r"(?<=\d)\s*\^\s*(?:\{o\}|o)(?![A-Za-z])")
+_CURRENCY = re.compile(r"\b(?:US|CA|AU|NZ|HK)\s*(?=\\?\$)|\bRs\.?\s*(?=\d)")
+_FENCES = (("\\lbrace", "\\{"), ("\\rbrace", "\\}"), ("\\lbrack", "["), ("\\rbrack", "]"))
 _ENTITY = re.compile(r"&(?:dollar|lt|gt|amp|nbsp|times|divide|minus|pi|radic|deg|frac12|le|ge);")
 GLUED = re.compile(r"(?<=[\d)\]}])(or|and)(?=[A-Z(\d\[{])")
 """Connectives without spaces, as in `(11,7)or(7,11)`."""
@@ -79,10 +88,13 @@ def unify(text: str) -> str:
         text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     if not text.isascii():
         text = _SURROGATES.sub("", text).translate(_CHARACTERS)
+    if "^" in text:
+        text = _DEGREE_LETTER.sub(r"^\\circ ", text)
     text = _BRACED_UNIT.sub(r" \1", text)
     text = _THOUSANDS.sub("", GLUED.sub(r" \1 ", text))
     if "\\" not in text:
         return text
+    text = _ROW_GAP.sub(r"\\\\\\\\ ", text)
     if "\\\\begin" in text:
         text = text.replace("\\\\", "\\")
     if "\\begin" not in text:
@@ -95,6 +107,9 @@ def unify(text: str) -> str:
         .replace('\\"', "")
         .replace(r"\#", "#")
     )
+    text = _DEGREE_NAME.sub(r"^\\circ ", text)
+    for name, sign in _FENCES:
+        text = text.replace(name, sign)
     text = _SIZES.sub("", _THIN.sub("", text))
     text = _SPACES.sub(" ", _FRACTIONS.sub(r"\\frac", text))
     return _LETTERS.sub(r" \1 ", text)
@@ -110,12 +125,13 @@ def clean(text: str) -> str:
 
 
 def _pass(text: str) -> str:
-    text = unify(text).replace("`", "").replace("$", " ")
+    text = with_digits(_CURRENCY.sub("", unify(text))).replace("`", "").replace("$", " ")
     for delimiter in ("\\(", "\\)", "\\[", "\\]"):
         text = text.replace(delimiter, " ")
     text = text.replace("{,}", ",")
     text = text.replace("**", " ") if text.count("**") == 2 else text
-    text = _COUNTED.sub(r"\1 \2", _BLANKS.sub(" ", text))
+    text = _TO.sub(":", _LEADING.sub("", _BLANKS.sub(" ", text).strip()))
+    text = _COUNTED.sub(r"\1 \2", _TWICE.sub("", text))
     before = None
     while before != text:
         before, text = text, _EDGES.sub("", text).strip()

@@ -28,6 +28,7 @@ from mathlm.grading.terms import (
     Text,
     has,
     negative,
+    replaced,
     symbols,
     walk,
 )
@@ -282,6 +283,8 @@ def _lists(a: Term, b: Term) -> Decision:
         return _bag(_distinct(first), _distinct(second))
     items = values_of(a.args)
     if isinstance(b, Apply) and _is_group(b):
+        if region(a) is not None and any(map(_is_relation, a.args)):
+            return _regions(a, b)
         if len(items) == 1:
             return decide(items[0], b)
         if a.op == "list" and b.op in ("group()", "group[]"):
@@ -378,14 +381,34 @@ def _equations(a: Apply, b: Apply) -> Decision:
     first, second = _assignment(a), _assignment(b)
     if first is not None and second is not None:
         named_alike = first[0] == second[0] or _functions_alike(first, second)
-        same, rule = decide(first[1], second[1])
+        same, rule = decide(first[1], _renamed(first[0], second))
+        if _known_functions(first[0], second[0]):
+            return (same if named_alike else False), rule
         if named_alike or (same and not (symbols(a) and _plain(first) and _plain(second))):
             return same, rule
     if len(a.args) == len(b.args) == 2:
+        if all(decide(x, y)[0] for x, y in zip(a.args, b.args, strict=True)):
+            return True, "equation"
         return _proportional(a, b)
     if first is not None and second is not None and first[0] == second[0]:
         return decide(first[1], second[1])
     return False, "equation"
+
+
+def _renamed(name: Term, other: tuple[Term, Term]) -> Term:
+    """The other definition's value in this one's variable: `f(t) = 3t` as `f(x) = 3x`."""
+    theirs, value = other
+    if isinstance(name, Apply) and isinstance(theirs, Apply) and name.op == theirs.op:
+        ours, old = name.args[0], theirs.args[0]
+        if name.op.startswith("call ") and isinstance(ours, Symbol) and isinstance(old, Symbol):
+            return replaced(value, {old: ours})
+    return value
+
+
+def _known_functions(first: Term, second: Term) -> bool:
+    """Whether both names are values of known functions: `sin x = 1` is not `cos x = 1`."""
+    return all(isinstance(name, Apply) and name.op in ("sin", "cos", "tan", "abs")
+               for name in (first, second))  # fmt: skip
 
 
 def _plain(pair: tuple[Term, Term]) -> bool:

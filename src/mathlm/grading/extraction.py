@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from mathlm.grading.clean import GLUED
+from mathlm.grading.spelled import concluded
 from mathlm.grading.tokens import SHORT_UNITS, braced, words_of
 
 MAX_TEXT = 200_000
@@ -31,7 +32,7 @@ class Extraction:
 
 _NEXT_PROBLEM = re.compile(r"\n[ \t]*(?:Problem|Question|Q|Human|User|### Instruction)[ \t]*:")
 _TURN_ENDS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>")
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\s\S|\d)")
+_BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\s*(?=\{|\s\S|\d)")
 _FINAL = re.compile(
     r"(?:final\s+(?:answer|result)(?:\s+is)?\s*[:=]?|\banswer\s*(?:is|:|=)|\b(?:r[ée]ponse|respuesta|antwort)\s*(?:est|es|ist)?\s*:?|答案\s*[是为]?\s*[:：]?|\*\*answer\*\*\s*:?)"
     r"[\s*]*(?:\bis\b)?\s*:?",
@@ -63,12 +64,35 @@ _OPERATOR = re.compile(r"[-+*/^=]")
 _JOINED = re.compile(r"[,;&]|\b(?:and|or)\b")
 _LETTER = re.compile(r"(?:^|[\s(*])\(?([A-J])\)?(?=[\s).,:;*]|[^\x00-\x7f]|$)")
 _DRESS = re.compile(r"\\text|\\mathrm|\\textbf|[{}$]")
-_LEADING_LETTER = re.compile(r"^\W{0,4}([A-J])\s*(?:[).:]|[^\x00-\x7f])")
+_LEADING_LETTER = re.compile(r"^\W{0,4}([A-J])\s*?(?:[).:\n]|[^\x00-\x7f])")
+_CHOSEN = re.compile(r"\b(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s+(?:is\s+)?\(?([A-J])\b")
+_DENIED = re.compile(r"\b(?:not|isn't|never)\s+(?:option\s+)?\(?[A-J]\b\)?", re.IGNORECASE)
+_PRONOUN = re.compile(r"(?<![(\w])(?:I(?=\s+[a-z])|A(?=\s+(?!is\b|because\b|since\b)[a-z]))")
+_SMALL_LETTER = re.compile(r"\s*\(?([a-j])\)?[.:]?\s*")
 _MATH_WORDS = words_of(
     """sin cos tan cot sec csc log ln sqrt pi arcsin arccos arctan exp and or inf infty frac le ge
     percent pct degrees"""
 )
 
+_LEAD = re.compile(
+    r"^(?:so|thus|hence|therefore|then|finally|we (?:get|have|find|obtain)(?: that)?)\b"
+    r"[,:]?\s+(?=\S)",
+    re.IGNORECASE,
+)
+_AFTERWARDS = re.compile(
+    r"(?:^|[.\n]\s)([^\n]{1,120}?)\s+is\s+(?:the|our|my)\s+"
+    r"(?:(?:final|correct|only|unique)\s+)*(?:answer|solution)\b"
+)
+_CALLED = re.compile("answer|solution")
+_LISTED = re.compile(
+    r"\b(?:solutions|roots|zeros|answers|values|numbers|integers)\b[^.\n]{0,60}?\bare:?\s+"
+    r"([^\n]{1,120}?)\.?$"
+)
+_RATIO = re.compile(r"\s*\d[\d,.]* to \d[\d,.]*\s*")
+_ABOUT = re.compile(
+    r",?\s*\(?(?:or|which is|that is|i\.e\.,?)\s+(?:about|approximately|roughly|around)\s+"
+    r"[^.\n]{1,30}(?:\.\d[^.\n]{0,20})?\)?[.$\s]*$"
+)
 _REASONED = re.compile(rf"\s*({_NUMBER.pattern}|\$[^$]+\$)\s*,?\s*(?:because|since|as|for)\b")
 
 
@@ -92,12 +116,18 @@ def boxed(text: str) -> str | None:
     return found[-1][2] if found else None
 
 
+_SEQUENCE = words_of("then so thus hence therefore now next finally but wrong not")
+"""Words between two boxes that make the second one replace the first."""
+
+
 def _joined(gap: str) -> bool:
     """Whether two boxes belong together: little between them, and no sentence."""
     if len(gap) > 60 or "\n\n" in gap.strip() or re.search(r"\.\s+[A-Z]", gap):
         return False
     plain = re.sub(r"\\text\s*|\\[A-Za-z]+|[\\${}()\[\]]", " ", gap)
     words = re.findall(r"[A-Za-z]{2,}", plain)
+    if any(word.lower() in _SEQUENCE for word in words):
+        return False
     return not words or (len(words) <= 4 and bool(_JOINED.search(plain)))
 
 
@@ -126,6 +156,8 @@ def is_bare(text: str) -> bool:
     """Whether a text is an answer as it stands, with at most a unit's words after it."""
     if len(text) > _BARE:
         return False
+    if _RATIO.fullmatch(text):
+        return True
     if not text.isascii() and _FOREIGN.search(text) and any(ch.isdigit() for ch in text):
         return False
     whole = _FORMULA.fullmatch(text.strip())
@@ -152,7 +184,7 @@ def is_bare(text: str) -> bool:
 
 def _last_value(text: str) -> Extraction:
     """The last formula or number of a text."""
-    window = text[-_WINDOW:]
+    window = _ABOUT.sub("", text[-_WINDOW:])
     best: tuple[int, str, str] | None = None
     covered = 0
     for match in _FORMULA.finditer(window):
@@ -201,6 +233,12 @@ def _announced(text: str) -> tuple[int, Extraction] | None:
     return last
 
 
+def _after_thought(text: str) -> str:
+    """What a reasoning model says after its `</think>`, or the text where that is nothing."""
+    after = text.rpartition("</think>")[2] if "</think>" in text else text
+    return after if after.strip() else text
+
+
 def _own_turn(text: str) -> str:
     """The text before an invented next problem or turn."""
     ends = [text.find(mark) for mark in _TURN_ENDS if mark in text] if "<" in text else []
@@ -210,18 +248,35 @@ def _own_turn(text: str) -> str:
     return text[:end] if text[:end].strip() else text
 
 
+def _listed(text: str) -> str | None:
+    """The list in which a text ends, after `the solutions are` or its like."""
+    found = _LISTED.search(text[-_WINDOW:].rstrip())
+    return found[1] if found and is_bare(found[1]) else None
+
+
+def _called_answer(text: str) -> Extraction | None:
+    """What a text says to be the answer afterwards, as in `42 is the answer`."""
+    said = _AFTERWARDS.findall(text[-_WINDOW:])
+    if not said:
+        return None
+    sentence = _LEAD.sub("", said[-1].strip())
+    found = sentence if is_bare(sentence) else _last_value(sentence).answer
+    return Extraction(found, "announced") if found else None
+
+
 def extract(text: str) -> Extraction:
     """The final answer of a text; the later of a box and an announcement, else the last value."""
     text = text[-MAX_TEXT:]
     if len(text) <= _BARE:
         text = GLUED.sub(r" \1 ", text)
-    if len(text) <= 40 and not _MARKED.search(text) and is_bare(text) and not _announced(text):
+    short = len(text) <= 40 and not _MARKED.search(text) and not _CALLED.search(text)
+    if short and is_bare(text) and not _LEAD.match(text) and not _announced(text):
         stripped = text.strip()
         return Extraction(stripped or None, "bare" if stripped else "none")
     if "</answer>" in text:
         before = text[: text.rindex("</answer>")]
         return _fragment(before[before.rfind("<answer>") + 8 :][-_WINDOW:], "tagged")
-    text = _own_turn(text)
+    text = _own_turn(_after_thought(text))
     boxes = _boxes(text) if "boxed" in text or "fbox" in text else []
     announced = _announced(text)
     if boxes:
@@ -233,10 +288,34 @@ def extract(text: str) -> Extraction:
     marks = list(_MARKS.finditer(text))
     if marks:
         return _fragment(marks[-1][1] or marks[-1][2], "marked")
+    return _unannounced(text)
+
+
+def _unannounced(text: str) -> Extraction:
+    """The answer of a text that announces none beforehand."""
+    called = _called_answer(text) if "answer" in text or "solution" in text else None
+    if called is not None:
+        return called
     stripped = text.strip()
+    led = _LEAD.sub("", stripped)
+    if led != stripped and led and _prose(led) == 0:
+        return Extraction(led, "bare")
     if stripped and is_bare(stripped):
         return Extraction(stripped, "bare")
-    return _last_value(text)
+    listed = _listed(text)
+    if listed is not None:
+        return Extraction(listed, "list")
+    found = _last_value(text)
+    if found.answer is not None:
+        return found
+    spelled = concluded(text[-_WINDOW:])
+    return Extraction(spelled, "spelled") if spelled else found
+
+
+def _letters(text: str) -> list[str]:
+    """Letters that may be a choice: not denied, not the pronoun, not the article."""
+    plain = _DENIED.sub(" ", " " + _DRESS.sub("", text))
+    return _LETTER.findall(_PRONOUN.sub(" ", plain))
 
 
 def extract_choice(text: str) -> Extraction:
@@ -245,17 +324,23 @@ def extract_choice(text: str) -> Extraction:
     The first letter of what was boxed or announced, else the last one of the text.
     """
     found = extract(text)
+    bare = _SMALL_LETTER.fullmatch(_DRESS.sub("", found.answer or ""))
+    if bare:
+        return Extraction(bare[1].upper(), found.rule)
     for match in reversed(list(_FINAL.finditer(text))[-4:]):
-        letters = _LETTER.findall(" " + _DRESS.sub("", text[match.end() : match.end() + 80]))
+        letters = _letters(text[match.end() : match.end() + 80])
         if letters and found.rule != "boxed":
             return Extraction(letters[0], "announced")
+    chosen = _CHOSEN.findall(_DRESS.sub("", text[-_WINDOW:]))
+    if chosen and found.rule not in ("boxed", "announced", "marked"):
+        return Extraction(chosen[-1], "announced")
     stated = found.rule in ("boxed", "announced", "marked", "bare")
     for candidate, place in ((found.answer or "", 0 if stated else -1), (text[-_WINDOW:], -1)):
         stripped = _DRESS.sub("", candidate).strip()
         leading = _LEADING_LETTER.match(stripped)
         if leading:
             return Extraction(leading[1], found.rule)
-        letters = _LETTER.findall(stripped)
+        letters = _letters(stripped)
         if letters:
             return Extraction(letters[place], found.rule if stated else "letter")
     return found

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
 
 from mathlm.core.records import Status
 from mathlm.grading.clean import clean
 from mathlm.grading.equality import decide, words_of
 from mathlm.grading.extraction import Extraction, extract, extract_choice
 from mathlm.grading.parser import parse
-from mathlm.grading.quantities import readings
+from mathlm.grading.quantities import is_money, readings
 from mathlm.grading.terms import Apply, Term, Text, TooLarge, Unreadable, show
 
 _CHOICE = re.compile(r"\s*\(?([A-J])\)?\.?\s*")
@@ -27,6 +28,7 @@ _PLAIN_NUMBER = re.compile(r"([-+]?)\$?(\d{1,3}(?:,\d{3})+|\d{1,300})(?:\.(\d{0,
 _WRAPPED = re.compile(r"\\(?:text|mbox|textbf|mathrm)\s*\{([^{}]*)\}")
 _BLANK = re.compile(r"\s+(?!\d)|(?<!\d)\s+")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z .,'!-]+")
+_MAX_READINGS = 4
 _SYMBOLIC_CHARACTERS = 400
 """Longer formulas are not handed to SymPy: its parser takes seconds for them."""
 _SYMBOLIC = re.compile(
@@ -73,8 +75,10 @@ def read(answer: str) -> Reading:
             terms.append(parse(text))
         except Unreadable as error:
             problem = str(error)
-        for number, term in enumerate(_others(text, answer)):
-            if term not in terms and number < 3:
+        for term in islice(_others(text, answer), _MAX_READINGS):
+            if is_money(term):
+                terms = [term]
+            elif term not in terms:
                 terms.append(term)
         if not terms and _is_words(text):
             terms.append(Text(text))

@@ -8,7 +8,9 @@ from fractions import Fraction
 from mathlm.grading.atoms import decimal
 from mathlm.grading.cursor import Cursor
 from mathlm.grading.terms import Apply, Number, Term, Text, Unreadable
-from mathlm.grading.tokens import Token
+from mathlm.grading.tokens import NUMBER_WORDS, Token
+
+_PERIODS = frozenset({"\\overline", "\\bar", "\\dot"})
 
 
 def number(cursor: Cursor, token: Token, argument: Callable[[], Term]) -> Term:
@@ -17,12 +19,14 @@ def number(cursor: Cursor, token: Token, argument: Callable[[], Term]) -> Term:
     `argument` reads an argument of `\frac` at the cursor.
     """
     value = decimal(token.value)
-    if cursor.sees("\\overline", "command") and "." in token.value:
+    marked = cursor.peek().kind == "command" and cursor.peek().value in _PERIODS
+    if marked and "." in token.value:
         cursor.place += 1
         return _repeating(cursor, token.value)
     if cursor.sees("_"):
         cursor.place += 1
-        base = cursor.group_text()
+        base = cursor.group_text().strip("()").lower()
+        base = NUMBER_WORDS.get(base, base)
         return Apply("base", (Text(token.value.lstrip("0") or "0"), Text(base)))
     if value.places is None and value.value.denominator == 1:
         return _mixed(cursor, value, argument)

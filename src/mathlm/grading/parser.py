@@ -32,6 +32,7 @@ from mathlm.grading.terms import (
     Text,
     TooLarge,
     Unreadable,
+    integer,
     negative,
 )
 from mathlm.grading.tokens import FUNCTIONS, GREEK, Token, tokens
@@ -48,9 +49,17 @@ class Parser(Cursor):
 
     def whole(self) -> Term:
         """The term of all the tokens."""
-        term = self.items()
+        term = self._infix()
         if self.peek().kind != "end":
             raise Unreadable(f"left over from {self.peek().value!r}")
+        return term
+
+    def _infix(self) -> Term:
+        r"""What a group holds, with TeX's old fractions `{a \over b}` and `{n \choose k}`."""
+        term = self.items()
+        for command, op in (("\\over", "/"), ("\\choose", "binom")):
+            if self.accept(command, "command"):
+                return Apply(op, (term, self.items()))
         return term
 
     def items(self) -> Term:
@@ -212,8 +221,8 @@ class Parser(Cursor):
         if token.kind in ("symbol",):
             return True
         if token.kind == "number":
-            previous = self.tokens[self.place - 1]
-            return previous.kind != "number"
+            previous, sign = self.tokens[self.place - 1], self.tokens[self.place - 2]
+            return previous.kind != "number" or (sign.value == "^" and token.spaced)
         if token.kind == "sign":
             return token.value in ("(", "{", "[") or (token.value == "|" and not self.bars)
         if token.kind == "command":
@@ -269,12 +278,15 @@ class Parser(Cursor):
         ):
             return Apply("call '", (base,)) if self.group_text() else base
         exponent = self._argument()
+        inverse = exponent == negative(ONE) and isinstance(base, Symbol) and self.sees("(")
+        if inverse and isinstance(base, Symbol) and base.name in "fghFGH":
+            return Apply(f"call {base.name}^-1", (self.atom(),))
         return Apply("^", (base, exponent))
 
     def _argument(self) -> Term:
         """A braced group, or one token (LaTeX's rule: one digit of a number)."""
         if self.accept("{"):
-            term = self.items()
+            term = self._infix()
             self.expect("}")
             return term
         token = self.peek()
@@ -353,7 +365,7 @@ class Parser(Cursor):
         if sign in _OPENING:
             return self._grouped(sign)
         if sign == "{":
-            term = self.items()
+            term = self._infix()
             self.expect("}")
             return term
         if sign == "|":
@@ -433,8 +445,10 @@ class Parser(Cursor):
             else:
                 base = self._argument()
         argument = self._function_argument()
-        if name == "log" and base is not None:
-            term: Term = Apply("logb", (argument, base))
+        if name == "cbrt":
+            term: Term = Apply("root", (argument, integer(3)))
+        elif name == "log" and base is not None:
+            term = Apply("logb", (argument, base))
         elif name in ("max", "min", "gcd", "lcm") and isinstance(argument, Apply):
             parts = argument.args if argument.op.startswith(("group", "list")) else (argument,)
             term = Apply(name, parts)

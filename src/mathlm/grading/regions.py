@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mathlm.grading.terms import Apply, Symbol, Term, Text, symbols, walk
+from mathlm.grading.terms import INFINITY, Apply, Symbol, Term, Text, negative, symbols, walk
 from mathlm.grading.values import Huge, Undefined, numeric
 
 _EPSILON = 1e-9
+_MINUS_INFINITY = negative(INFINITY)
 _GRID = 400
 _WORDS = {
     "all real numbers": (-math.inf, math.inf), "all reals": (-math.inf, math.inf),
@@ -219,8 +220,22 @@ _HOLDS: dict[str, Callable[[float], bool]] = {
 }
 
 
+def _bounded(term: Apply) -> Apply:
+    """A chain without the infinities at its ends: `2 < x < oo` as `2 < x`."""
+    signs, args = term.op.split()[1:], term.args
+    low, high = _MINUS_INFINITY, INFINITY
+    if signs[0].startswith(">"):
+        low, high = high, low
+    if len(args) > 2 and args[-1] == high and signs[-1][0] in "<>":
+        signs, args = signs[:-1], args[:-1]
+    if len(args) > 2 and args[0] == low and signs[0][0] in "<>":
+        signs, args = signs[1:], args[1:]
+    return Apply("rel " + " ".join(signs), args)
+
+
 def _solve(term: Apply) -> Region | None:
     """The solutions of a chain of relations in one unknown."""
+    term = _bounded(term)
     unknown = unknown_of(term)
     signs = term.op.split()[1:]
     if unknown is None or any(sign not in _HOLDS for sign in signs):

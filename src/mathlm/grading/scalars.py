@@ -7,6 +7,7 @@ probability near zero); numbers are compared exactly wherever they are rational.
 
 from __future__ import annotations
 
+import cmath
 import math
 from fractions import Fraction
 
@@ -78,6 +79,8 @@ def numbers(a: Term, b: Term, first: Fraction, second: Fraction) -> Decision:
 def _close(x: complex, y: complex, tolerance: float) -> bool:
     if x == y:
         return True
+    if cmath.isinf(x) or cmath.isinf(y):
+        return False
     return abs(x - y) <= tolerance * max(abs(x), abs(y)) or (
         abs(x - y) <= 1e-12 and min(abs(x), abs(y)) <= 1e-12
     )

@@ -6,7 +6,7 @@ Trees are frozen and hashable, so that equal trees are equal values and results 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
@@ -90,6 +90,15 @@ def symbols(term: Term) -> frozenset[str]:
         for part in walk(term)
         if isinstance(part, Symbol) and part.name not in CONSTANTS and part.name != "R"
     )
+
+
+def replaced(term: Term, values: Mapping[Symbol, Term]) -> Term:
+    """The term with symbols replaced by other terms."""
+    if isinstance(term, Symbol):
+        return values.get(term, term)
+    if isinstance(term, Apply):
+        return Apply(term.op, tuple(replaced(arg, values) for arg in term.args))
+    return term
 
 
 def has(term: Term, *ops: str) -> bool:

@@ -32,7 +32,7 @@ def words_of(text: str) -> frozenset[str]:
 
 FUNCTIONS = words_of(
     """sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth asin acos atan
-    asinh acosh atanh log ln lg exp sqrt abs floor ceil max min gcd lcm det arg Re Im sgn"""
+    asinh acosh atanh log ln lg exp sqrt abs floor ceil cbrt max min gcd lcm det arg Re Im sgn"""
 )
 GREEK = words_of(
     """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi
@@ -45,7 +45,8 @@ DEGREES = frozenset({"degree", "degrees", "deg"})
 INFINITIES = frozenset({"inf", "infty", "infinity", "Infinity", "oo"})
 SHORT_UNITS = words_of(
     """km cm mm nm ft kg mg lb lbs oz mph kph ml mL hr hrs min sec ms am pm Hz eV kJ kW mol cal
-    ways cups cats dogs days day week weeks year years men hours inch inches in mi yd rad"""
+    ways cups cats dogs days day week weeks year years men hours inch inches in mi yd rad USD EUR
+    GBP INR CNY JPY usd eur"""
 )
 NUMBER_WORDS = {
     word: str(value)
@@ -87,6 +88,7 @@ _PLAIN = re.compile(rf"(?P<space>\s*)(?:(?P<number>{_NUMBER}){_REST})", re.DOTAL
 _THOUSANDS = re.compile(rf"(?P<space>\s*)(?:(?P<number>{_GROUPED}|{_NUMBER}){_REST})", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+\*?)\}")
 _CHOICE = re.compile(r"\(?([A-Za-z])\)?")
+_CHOICES = re.compile(r"\(?[A-J]\)?(?:(?:\s*,\s*|,?\s+(?:and|or)\s+)\(?[A-J]\)?)+")
 _LOWER_WORD = 4
 """A run of at least so many letters is a word; a shorter one is a product of variables."""
 
@@ -152,6 +154,8 @@ def _text_tokens(content: str, spaced: bool, before: Token | None) -> list[Token
     if bare in DEGREES:
         return [Token("command", "\\degree", spaced)]
     if re.fullmatch(r"-?[\d.,]+", words):
+        return tokens(words)[:-1]
+    if _CHOICES.fullmatch(words):
         return tokens(words)[:-1]
     letter = _CHOICE.fullmatch(words)
     if letter and (before is None or before.kind != "number"):
