@@ -14,6 +14,12 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import (
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from mathlm.solving.engines.local import LocalEngine
 from mathlm.solving.engines.protocol import Engine, Generation, Message, Request, Sampling
@@ -97,6 +103,35 @@ def test_logprobs_are_raw_and_those_of_teacher_forcing(
         assert isinstance(request.prompt, str)
         expected = forced(name, ids_of(request.prompt), made.token_ids)
         assert torch.allclose(torch.tensor(made.logprobs), expected, atol=2e-4)
+
+
+def test_processed_logprobs_are_those_of_the_warped_distribution(start: Callable[..., Any]) -> None:
+    sampling = Sampling(
+        max_tokens=30, temperature=0.7, top_k=40, top_p=0.9, min_p=0.05, ignore_eos=True
+    )
+    cold = Sampling(max_tokens=30, ignore_eos=True)
+    requests = [Request(WORDS, sampling=s, top_logprobs=5) for s in (sampling, cold)]
+    warm, greedy = answers(start(), requests)
+    warpers = [
+        TemperatureLogitsWarper(0.7), TopKLogitsWarper(40), TopPLogitsWarper(0.9),
+        MinPLogitsWarper(0.05),
+    ]  # fmt: skip
+    before = ids_of(WORDS)
+    with torch.no_grad():
+        scores = model("llama")(torch.tensor([[*before, *warm.token_ids]])).logits[0].float()
+    scores = scores[len(before) - 1 : -1]
+    raw = torch.log_softmax(scores, -1)
+    for warper in warpers:
+        scores = warper(None, scores)
+    chosen = torch.tensor(warm.token_ids)[:, None]
+    expected = torch.log_softmax(scores, -1).gather(1, chosen)[:, 0]
+    assert torch.allclose(torch.tensor(warm.processed_logprobs), expected, atol=1e-3)
+    assert set(greedy.processed_logprobs) == {0.0}
+    best = raw.topk(5, -1)
+    assert [[id_ for id_, _ in place] for place in warm.tops] == best.indices.tolist()
+    values = torch.tensor([[value for _, value in place] for place in warm.tops])
+    assert torch.allclose(values, best.values, atol=2e-4)
+    assert all(place[0][0] == id_ for place, id_ in zip(greedy.tops, greedy.token_ids, strict=True))
 
 
 def test_repetition_penalty_is_that_of_generate(start: Callable[..., Any]) -> None:
@@ -248,18 +283,20 @@ def test_chat_prompts_go_through_the_template(start: Callable[..., Any]) -> None
     assert chat == plain
 
 
-def crowd(number: int, seed: int) -> list[Request]:
-    """Requests of every kind, among them the same 30 for every seed."""
+def crowd(number: int, seed: int, *, longest: int = 130) -> list[Request]:
+    """Requests of every kind, among them the same `number` for every seed."""
     rng = random.Random(seed)
     prompts = sorted(PROMPTS.values())
 
     def one(index: int, rng: random.Random) -> Request:
         sampling = Sampling(
-            max_tokens=rng.choice([1, 20, 60, 130]),
+            max_tokens=rng.choice(
+                [1, 20, 60, longest] if longest < 400 else [60, longest, longest]
+            ),
             temperature=rng.choice([0.0, 0.7, 1.0, 1.5]),
             top_p=rng.choice([1.0, 0.9]),
             top_k=rng.choice([0, 0, 30]),
-            stops=rng.choice([(), ("is",), ("\n",)]),
+            stops=rng.choice([(), ("is",), ("\n",)] if longest < 400 else [(), ("\x00\x00",)]),
             ignore_eos=rng.random() < 0.5,
         )
         prompt = rng.choice(prompts) + rng.choice(["", "x", " 7 more", WORDS])
@@ -267,7 +304,8 @@ def crowd(number: int, seed: int) -> list[Request]:
 
     fixed = random.Random(0)
     same = [one(index, fixed) for index in range(number)]
-    company = [one(10_000 + index, rng) for index in range(rng.randrange(2 * number))]
+    strangers = rng.randrange(min(2 * number, 60))
+    company = [one(10_000 + index, rng) for index in range(strangers)]
     mixed = [*same, *company]
     rng.shuffle(mixed)
     return mixed
@@ -281,6 +319,7 @@ def chosen(made: Sequence[Generation], requests: Sequence[Request]) -> dict[int,
     ("name", "number", "batches"),
     [
         ("llama", 20, [256, 1, 33]),
+        ("llama", 160, [256, 64]),
         pytest.param("llama", 100, [256, 1, 7, 33, 100, 64], marks=pytest.mark.slow),
         pytest.param("gpt_neox", 100, [256, 1, 7, 33, 100, 64], marks=pytest.mark.slow),
     ],
@@ -290,10 +329,11 @@ def test_tokens_do_not_depend_on_company_or_batch_size(
 ) -> None:
     results = []
     for seed, rows in enumerate(batches):
-        requests = crowd(number, seed)
+        requests = crowd(number, seed, longest=400 if number > 150 else 130)
         results.append(chosen(answers(start(name, max_rows=rows), requests), requests))
-    tokens = sum(len(made.token_ids) for made in results[0].values()) * len(results)
-    assert tokens > 33 * number * len(results), "20,000 in all for the larger ones"
+    tokens = sum(len(made.token_ids) for made in results[0].values())
+    print(f"{tokens} tokens of {name} the same in batches of {batches}")
+    assert tokens > (20_000 if number > 150 else 33 * number)
     for other in results[1:]:
         assert other == results[0], "the same tokens, and the same bits of log-probabilities"
 

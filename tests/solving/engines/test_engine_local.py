@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers import PreTrainedTokenizerFast as Fast
 
@@ -170,6 +171,111 @@ def test_the_model_is_left_as_it_was(engine: LocalEngine) -> None:
     answers(engine, [Request("x", sampling=asked(3))])
     assert model.config._attn_implementation == before
     assert model.generate(torch.tensor([[1, 2]]), max_new_tokens=2, pad_token_id=0).shape == (1, 4)
+
+
+@pytest.mark.parametrize("where", ["prompts", "steps"])
+def test_out_of_memory_makes_the_batch_smaller(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    wanted = [
+        Request(f"question {i % 9} " * (1 + i % 4), f"{i}", i, sampling=asked(20 + i % 50))
+        for i in range(120)
+    ]
+    expected = answers(engine, wanted)
+    tight = LocalEngine(small_model(), tokenizer(), max_rows=64)
+    run, refused = tight._batcher._forward.run, []
+
+    def cramped(ids: Any, *rest: Any, **more: Any) -> Any:
+        limit = 300 if where == "prompts" else 32
+        if len(ids) > limit and (len(ids) > 64) == (where == "prompts"):
+            refused.append(len(ids))
+            raise torch.OutOfMemoryError("out of memory")
+        return run(ids, *rest, **more)
+
+    monkeypatch.setattr(tight._batcher._forward, "run", cramped)
+    made, again = answers(tight, wanted), answers(tight, wanted[:1])
+    assert made == expected and again == expected[:1]
+    assert refused and tight.load.summary()["out_of_memory"] == len(refused)
+    held = sum(not row.released for row in tight._batcher._rows.rows)
+    leaves = [node for node in tight._batcher.tree if node.uses]
+    assert held == len(leaves) <= 1, "at most the last row, until the next step"
+    tight.close()
+
+
+def test_out_of_memory_with_a_single_row_is_an_error(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(engine._batcher._forward, "run", never)
+    with pytest.raises(torch.OutOfMemoryError):
+        answers(engine, [Request("x", sampling=asked(3))])
+
+
+def test_hidden_states_are_those_below_the_head(engine: LocalEngine) -> None:
+    before, texts = "a question " * 40, ["one step. ", "another, longer step " * 3, ""]
+
+    async def ask() -> list[Any]:
+        prefix = await engine.prefix(before)
+        return await asyncio.gather(*(engine.hidden_states(prefix, text) for text in texts))
+
+    model = engine._batcher._forward.model
+    for text, states in zip(texts, asyncio.run(ask()), strict=True):
+        ids = tokenizer()(before + text)["input_ids"]
+        with torch.no_grad():
+            out = model(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1][0]
+        assert states.shape == (len(text), 32)
+        expected = out[len(before) :]
+        assert torch.allclose(torch.from_numpy(states), expected, atol=1e-4)
+
+
+class Shapes(TorchDispatchMode):
+    """Records the shapes that matrix products are given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[Any] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.bmm, torch.ops.aten.addmm):
+            self.seen.add((str(function), *(tuple(x.shape) for x in args)))
+        return function(*args, **(kwargs or {}))
+
+
+def test_deterministic_steps_have_the_shapes_of_the_request_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared = "few-shot " * 30
+    mine = Request(shared + "mine?", "p", sampling=asked(30), shared=shared)
+    others = [
+        Request((shared if i % 2 else "") + f"other {i}", f"{i}", sampling=asked(25), shared=shared)
+        for i in range(40)
+    ]
+
+    def shapes(requests: list[Request]) -> tuple[Generation, set[Any]]:
+        engine = LocalEngine(small_model(), tokenizer(), deterministic=True)
+        seen: set[Any] = set()
+        run = engine._batcher._forward._call
+
+        def watched(*args: Any, **options: Any) -> Any:
+            with Shapes() as mode:
+                out = run(*args, **options)
+            seen.update(mode.seen)
+            return out
+
+        monkeypatch.setattr(engine._batcher._forward, "_call", watched)
+        made = answers(engine, requests)
+        engine.close()
+        return made[0], seen
+
+    alone, few = shapes([mine])
+    together, many = shapes([mine, *others])
+    assert alone == together
+    rows = {shape for shape in few if 64 in shape[1][:2]}
+    assert rows and few <= many, "what it is computed by alone, it is computed by in company"
 
 
 def test_models_without_the_attention_interface_are_refused() -> None:

@@ -50,15 +50,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """A continuation whose log-likelihood is wanted."""
+    """A continuation whose log-likelihood is wanted, or the hidden states at its tokens."""
 
     parent: Node | None
     path: Path
     text: tuple[int, ...]
     answer: Any
-    """A future of a `Likelihood`."""
+    """A future of a `Likelihood`, or of an array [L, hidden size]."""
     top: int = 0
     """How many of the most likely tokens are wanted at each place."""
+    hidden: bool = False
 
 
 Finished = list[tuple[Any, Any]]
@@ -76,9 +77,11 @@ class Batcher:
         per_token = forward.bytes_per_token
         self.tree = PrefixTree(bytes_per_token=per_token, budget_bytes=budget // 2)
         self._row_budget = budget // 2
+        self._least_rows, self._read_tokens = ROW_TILE, READ_TOKENS
         self._rows = Rows(forward)
         self._ended: list[int] = []
         self._entering: list[Row] = []
+        self._finished: Finished = []
         self.waiting: deque[Waiting] = deque()
         self.judging: deque[Judging] = deque()
         self.jobs: deque[tuple[Callable[[], Any], Any]] = deque()
@@ -90,13 +93,25 @@ class Batcher:
 
     def abandon(self) -> None:
         """Forget all requests, after a failure in the middle of a step."""
-        for row in {id(row): row for row in (*self._rows.rows, *self._entering)}.values():
-            self.tree.release(row.leaf)
-        self._rows = Rows(self._forward)
-        self._ended, self._entering = [], []
+        self._clear()
+        self._finished = []
         self.waiting.clear()
         self.judging.clear()
         self.jobs.clear()
+
+    def _clear(self) -> list[Row]:
+        """Take all rows out; returns those that have not ended, in their order."""
+        rows = {id(row): row for row in (*self._rows.rows, *self._entering)}.values()
+        for row in rows:
+            self._release(row)
+        self._rows = Rows(self._forward)
+        self._ended, self._entering = [], []
+        return [row for row in rows if not row.ended]
+
+    def _release(self, row: Row) -> None:
+        if not row.released:
+            row.released = True
+            self.tree.release(row.leaf)
 
     def step(self) -> Finished:
         """Steps until solvers should hear of something; returns what was finished.
@@ -104,67 +119,83 @@ class Batcher:
         Handing over to the event loop costs two thread switches: it is not done for every token.
         """
         begun = time.perf_counter()
-        finished: Finished = []
         with torch.inference_mode():
             while self.busy():
-                finished += self._step()
-                starving = finished and not self.waiting
+                try:
+                    self._step()
+                except torch.OutOfMemoryError:
+                    if self._least_rows == 1 and self._read_tokens == PAGE_TOKENS:
+                        raise
+                    self._shrink()
+                starving = self._finished and not self.waiting
                 if starving or time.perf_counter() - begun > _HANDOVER_S:
                     break
+        finished, self._finished = self._finished, []
         return finished
 
-    def _step(self) -> Finished:
+    def _step(self) -> None:
         begun = time.perf_counter()
-        finished: Finished = []
         while self.jobs:
-            job, answer = self.jobs.popleft()
-            finished.append((answer, job()))
+            job, answer = self.jobs[0]
+            self._finished.append((answer, job()))
+            self.jobs.popleft()
         if self.judging:
-            finished += self._judge()
-        finished += self._exchange()
+            self._judge()
+        self._exchange()
         rows = self._rows.rows
         if rows:
             logits = self._forward.run(*self._rows.step())
-            finished += self._draw(range(len(rows)), logits)
+            self._draw(range(len(rows)), logits)
         self.tree.forget()
         self.load.step(len(rows), time.perf_counter() - begun)
-        return finished
+
+    def _shrink(self) -> None:
+        """Go on with half the memory: rows under way begin again, with the same random numbers."""
+        self.load.shrinks += 1
+        rows = self._clear()
+        self._max_rows = max(1, min(self._max_rows, len(rows) or self._max_rows) // 2)
+        self._least_rows = max(1, self._least_rows // 2)
+        self._read_tokens = max(PAGE_TOKENS, self._read_tokens // 2)
+        self._row_budget //= 2
+        self.waiting.extendleft(row.asked for row in reversed(rows))
+        self.tree.shrink()
+        if self._forward.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     # -- rows in and out ---------------------------------------------------------------------------
 
-    def _exchange(self) -> Finished:
+    def _exchange(self) -> None:
         """Let ended rows go and waiting ones in, until every row has a token to be fed."""
-        finished: Finished = []
         while True:
             self._admit()
             entering, ended = self._entering, self._ended
             self._rows.change(ended, entering)
             self._ended, self._entering = [], []
             if not entering:
-                return finished
+                return
             place = {id(row): number for number, row in enumerate(self._rows.rows)}
             logits = torch.stack([row.leaf.logits for row in entering])
-            padding = logits.new_zeros(-len(entering) % ROW_TILE, logits.shape[1])
+            padding = logits.new_zeros(-len(entering) % self._forward.row_tile, logits.shape[1])
             numbers = [place[id(row)] for row in entering]
-            finished += self._draw(numbers, torch.cat([logits, padding]))
+            self._draw(numbers, torch.cat([logits, padding]))
 
     def _admit(self) -> None:
         """Waiting requests that there is room for become entering rows; their prompts are read."""
         ended = set(self._ended)
         staying = [row for number, row in enumerate(self._rows.rows) if number not in ended]
         for row in (self._rows.rows[number] for number in self._ended):
-            self.tree.release(row.leaf)
+            self._release(row)
         entering = self._entering
         largest = max((row.need_bytes for row in staying), default=0)
         while self.waiting and len(staying) + len(entering) < self._max_rows:
             number = len(staying) + len(entering)
             largest = max(largest, self._need(self.waiting[0]))
-            fits = round_up(number + 1, ROW_TILE) * largest <= self._row_budget
-            if number >= ROW_TILE and not (fits and self.tree.room()):
+            fits = round_up(number + 1, self._forward.row_tile) * largest <= self._row_budget
+            if number >= self._least_rows and not (fits and self.tree.room()):
                 break
-            head = self.waiting.popleft()
-            if not head.answer.cancelled():
-                entering.append(self._row(head))
+            if not self.waiting[0].answer.cancelled():
+                entering.append(self._row(self.waiting[0]))
+            self.waiting.popleft()
         for row in entering:
             self.read(row.leaf)
 
@@ -201,7 +232,7 @@ class Batcher:
                 request.seed, request.problem_id, request.sample_index, request.branch
             ),
             tail=TextTail(self._text, request.sampling.stops),
-            answer=waiting.answer,
+            asked=waiting,
             top=request.top_logprobs,
             watch=waiting.watch,
             need_bytes=self._need(waiting),
@@ -231,8 +262,10 @@ class Batcher:
         """The node and others of its parent and padded length that the queue will need."""
         padded = round_up(len(node.token_ids), PAGE_TOKENS)
         group = {id(node): node}
+        if self._forward.fixed_rows:
+            return [node]
         for waiting, _ in zip(self.waiting, range(_AHEAD_REQUESTS), strict=False):
-            if (len(group) + 1) * padded > READ_TOKENS:
+            if (len(group) + 1) * padded > self._read_tokens:
                 break
             ids, wide = waiting.path[-1] if waiting.path else ((), True)
             if wide or round_up(len(ids), PAGE_TOKENS) != padded:
@@ -244,7 +277,7 @@ class Batcher:
 
     # -- tokens ------------------------------------------------------------------------------------
 
-    def _draw(self, numbers: Sequence[int], logits_RV: Any) -> Finished:
+    def _draw(self, numbers: Sequence[int], logits_RV: Any) -> None:
         """Draw the next token of the rows named, from logits padded beyond them."""
         rows = [self._rows.rows[number] for number in numbers]
         padding = len(logits_RV) - len(rows)
@@ -259,56 +292,73 @@ class Batcher:
         top = max(row.top for row in rows)
         choice = choose(logits_RV, settings, uniforms(keys, places), seen_RV=seen, top=top)
         self.load.model_tokens += len(rows)
-        finished: Finished = []
         for place, (number, row) in enumerate(zip(numbers, rows, strict=True)):
+            row.logprobs.append(choice.logprobs[place])
+            row.processed.append(choice.processed[place])
             if row.top:
                 row.tops.append(choice.tops[place][: row.top])
-            reason = self._append(row, choice.tokens[place], choice.logprobs[place])
+            reason = self._append(row, choice.tokens[place])
             if row.watch is not None:
                 row.watch(row)
             if reason is not None:
+                row.ended = True
                 self._ended.append(number)
-                finished.append((row.answer, _generation(row, reason)))
-        return finished
+                self._finished.append((row.asked.answer, _generation(row, reason)))
 
-    def _append(self, row: Row, token: int, logprob: float) -> StopReason | None:
+    def _append(self, row: Row, token: int) -> StopReason | None:
         """Add a token to its row; returns why the row ends with it, or None."""
         row.token_ids.append(token)
-        row.logprobs.append(logprob)
         if token in self._eos and not row.sampling.ignore_eos:
             return "eos"
         if row.seen is not None:
             row.seen[token] = True
         if row.tail.push(token) or token in row.sampling.stop_ids:
             return "stop"
-        full = len(row.token_ids) >= row.limit_tokens or row.answer.cancelled()
+        full = len(row.token_ids) >= row.limit_tokens or row.asked.answer.cancelled()
         return "length" if full else None
 
     # -- given continuations -----------------------------------------------------------------------
 
-    def _judge(self) -> Finished:
+    def _judge(self) -> None:
         """Score waiting continuations: those of one prefix and padded length in one pass."""
-        groups: dict[tuple[int, int], tuple[Node, list[Judging]]] = {}
+        groups: dict[tuple[int, int, bool], tuple[Node, list[Judging]]] = {}
         while self.judging:
             entry = self.judging.popleft()
             node = self._leaf(entry)
             self.tree.hold(node)
-            key = (id(node), round_up(max(1, len(entry.text) - 1), PAGE_TOKENS))
+            read = len(entry.text) if entry.hidden else max(1, len(entry.text) - 1)
+            key = (id(node), round_up(read, PAGE_TOKENS), entry.hidden)
             groups.setdefault(key, (node, []))[1].append(entry)
+        try:
+            for (_, padded, _), (node, entries) in groups.items():
+                self.read(node)
+                limit = max(PAGE_TOKENS, _JUDGED_LOGITS // node.logits.shape[0])
+                limit = min(self._read_tokens, limit)
+                together = 1 if self._forward.fixed_rows else max(1, limit // padded)
+                while entries:
+                    part = entries[:together]
+                    self._finished += self._judged(node, part)
+                    del entries[:together]
+                    for _ in part:
+                        self.tree.release(node)
+        except Exception:
+            for node, entries in groups.values():  # they wait again
+                self.judging.extendleft(reversed(entries))
+                for _ in entries:
+                    self.tree.release(node)
+            raise
+
+    def _judged(self, node: Node, entries: Sequence[Judging]) -> Finished:
+        """Values for continuations that are read in one pass, all of one kind."""
+        texts = [entry.text for entry in entries]
+        if entries[0].hidden:
+            states = self._forward.hidden(node, texts)
+            return [(e.answer, s.cpu().numpy()) for e, s in zip(entries, states, strict=True)]
+        judged = self._forward.judge(node, texts, top=max(entry.top for entry in entries))
         finished: Finished = []
-        for (_, padded), (node, entries) in groups.items():
-            self.read(node)
-            limit = min(READ_TOKENS, max(PAGE_TOKENS, _JUDGED_LOGITS // node.logits.shape[0]))
-            together = max(1, limit // padded)
-            for start in range(0, len(entries), together):
-                part = entries[start : start + together]
-                top = max(entry.top for entry in part)
-                values = self._forward.judge(node, [entry.text for entry in part], top=top)
-                for entry, value in zip(part, values, strict=True):
-                    tops = tuple(place[: entry.top] for place in value.tops if entry.top)
-                    finished.append((entry.answer, replace(value, tops=tops)))
-            for _ in entries:
-                self.tree.release(node)
+        for entry, value in zip(entries, judged, strict=True):
+            tops = tuple(place[: entry.top] for place in value.tops if entry.top)
+            finished.append((entry.answer, replace(value, tops=tops)))
         return finished
 
 
@@ -322,4 +372,5 @@ def _generation(row: Row, reason: StopReason) -> Generation:
         prompt_tokens=row.leaf.end,
         stop=row.tail.stop,
         tops=tuple(row.tops),
+        processed_logprobs=tuple(row.processed),
     )

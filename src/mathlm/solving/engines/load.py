@@ -17,6 +17,8 @@ class EngineLoad:
     model_tokens: int = 0
     prompt_tokens: int = 0
     """Prompt tokens computed; shared ones count once."""
+    shrinks: int = 0
+    """How often the device ran out of memory and the batch was made smaller."""
     busy_s: float = 0.0
     first_s: float = 0.0
     last_s: float = 0.0
@@ -42,4 +44,5 @@ class EngineLoad:
             "prompt_tokens_computed": self.prompt_tokens,
             "tokens_per_s": self.model_tokens / span if span else 0.0,
             "seconds": span,
+            "out_of_memory": self.shrinks,
         }

@@ -14,6 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, count, pairwise
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from mathlm.solving.engines.batching import Batcher, Judging, Waiting
 from mathlm.solving.engines.forward import Forward
 from mathlm.solving.engines.load import EngineLoad
@@ -33,6 +37,10 @@ from mathlm.solving.engines.text import TokenText
 Watch = Callable[[Row], None]
 _JUDGED_TOKENS = 512
 """Most tokens of a prompt that are judged in one pass: their logits are held together."""
+DETERMINISTIC_ROWS = 64
+_CPU_MIB = 1024
+_FREE_SHARE = 0.7
+"""Of a device's free memory; the rest is for logits, scores and the allocator's waste."""
 
 
 def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -42,26 +50,49 @@ def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(id_ for id_ in [*ids, tokenizer.eos_token_id] if id_ is not None)
 
 
+def _budget_bytes(device: Any, memory_mib: int | None) -> int:
+    """Bytes for keys and values."""
+    if memory_mib is not None:
+        return memory_mib * 2**20
+    if device.type != "cuda":
+        return _CPU_MIB * 2**20
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(_FREE_SHARE * free)
+
+
 class LocalEngine:
     """`Engine` over a transformers causal model and its tokenizer, on the model's own device.
 
     `memory_mib` bounds keys and values: half for rows under way, half for prefixes; the batch is
-    the largest number of rows up to `max_rows` that fits. Use it inside one event loop at a time.
+    the largest number of rows up to `max_rows` that fits. None takes 1 GiB on a CPU, and most of
+    what is free on another device. Where the device runs out of memory all the same, the batch is
+    halved and its rows begin again. Use it inside one event loop at a time.
+
+    `deterministic`: results do not depend on companions where they otherwise might (CUDA, whose
+    kernels are chosen by shape; bfloat16), at the price of steps of exactly `DETERMINISTIC_ROWS`
+    rows and of prompts read one by one. On a CPU in float32 they never do.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, max_rows: int = 256, memory_mib: int = 1024
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        max_rows: int = 256,
+        memory_mib: int | None = None,
+        deterministic: bool = False,
     ) -> None:
-        forward = Forward(model)
+        forward = Forward(model, fixed_rows=DETERMINISTIC_ROWS if deterministic else None)
         self.context_tokens = forward.shape.context_tokens
         self.vocabulary = forward.shape.vocabulary
+        self._hidden_size = forward.shape.hidden_size
         self._prompts = Prompts(tokenizer)
         self._batcher = Batcher(
             forward,
             TokenText(tokenizer),
             eos=end_ids(model, tokenizer),
-            max_rows=max_rows,
-            budget=memory_mib * 2**20,
+            max_rows=min(max_rows, DETERMINISTIC_ROWS) if deterministic else max_rows,
+            budget=_budget_bytes(model.device, memory_mib),
         )
         self._handles: dict[int, Node] = {}
         self._numbers = count(1)
@@ -143,6 +174,21 @@ class LocalEngine:
             return Likelihood((), (), greedy=not ids)
         answer: asyncio.Future[Likelihood] = self._awaited()
         self._batcher.judging.append(Judging(parent, path, ids, answer))
+        self._start()
+        return await answer
+
+    async def hidden_states(self, prefix: Prefix, text: str) -> NDArray[np.float32]:
+        """The last layer's states [L, hidden size] at the tokens of `text` after `prefix`.
+
+        What a verifier's head reads (float32). Raises ValueError where the context is too short.
+        """
+        ids = self._prompts.text_ids(text, first=False)
+        if len(prefix.token_ids) + len(ids) > self.context_tokens:
+            raise ValueError(f"a text of {len(ids)} tokens does not fit the model's context")
+        if not ids:
+            return np.zeros((0, self._hidden_size), dtype=np.float32)
+        answer: asyncio.Future[NDArray[np.float32]] = self._awaited()
+        self._batcher.judging.append(Judging(self._node(prefix), (), ids, answer, hidden=True))
         self._start()
         return await answer
 

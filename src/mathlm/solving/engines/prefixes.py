@@ -97,6 +97,11 @@ class PrefixTree:
         """Whether what is in use leaves room for more."""
         return self._used_tokens < self._budget_tokens
 
+    def shrink(self) -> None:
+        """Halve the budget, after the device ran out of memory."""
+        self._budget_tokens = max(1, self._budget_tokens // 2)
+        self.forget()
+
     def hold(self, node: Node) -> None:
         """Count one more that needs the node."""
         with self._lock:

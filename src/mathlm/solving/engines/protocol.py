@@ -109,6 +109,9 @@ class Generation:
     """The stop string that ended it; empty where none did, or where a server does not say."""
     tops: Tops = ()
     """One entry a token where the request asked for `top_logprobs`."""
+    processed_logprobs: tuple[float, ...] = ()
+    """Log-probability (nats) of each chosen token under the distribution that it was drawn from,
+    after penalty, temperature and truncation; 0 for greedy choices."""
 
 
 @dataclass(frozen=True, slots=True)

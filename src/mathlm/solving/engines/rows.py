@@ -15,7 +15,6 @@ import torch
 
 from mathlm.solving.engines.attention import (
     PAGE_TOKENS,
-    ROW_TILE,
     TILE_ROWS,
     OwnSegment,
     Plan,
@@ -40,10 +39,12 @@ class Row:
     stream: int
     """Key of its random numbers."""
     tail: TextTail
-    answer: Any
-    """What the engine resolves when the row ends."""
+    asked: Any
+    """The waiting request that it came from; its answer is resolved when the row ends."""
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    processed: list[float] = field(default_factory=list)
+    """Log-probabilities under the distributions that the tokens were drawn from."""
     place: tuple[int, int] | None = None
     """Tile and place of a short prompt."""
     seen: Any = None
@@ -56,6 +57,9 @@ class Row:
     """Called in the engine's thread after each token."""
     need_bytes: int = 0
     """Most memory that it may come to need, its prompt's keys and values aside."""
+    ended: bool = False
+    released: bool = False
+    """Whether its hold on the prompt was given up."""
 
     def piece(self) -> Piece:
         """What came with the newest token."""
@@ -139,6 +143,7 @@ class Tiles:
             return None
         index = {id(row): number for number, row in enumerate(rows)}
         tiles = len(self._members) + 1  # the last one is empty: for rows without a short prompt
+        tiles = max(tiles, (self._forward.fixed_rows or 0) + 1)
         nobody = (tiles - 1) * TILE_ROWS
         row_of_place = [0] * (tiles * TILE_ROWS)
         place_of_row = [nobody] * tokens
@@ -151,10 +156,11 @@ class Tiles:
         pages = -(-max(lengths) // PAGE_TOKENS)
         self._grow(pages, tiles)
         tensor = self._forward.tensor
+        lengths += [0] * (tiles - len(lengths))
         return TiledSegment(
             self._k,
             self._v,
-            page_mask(tensor([*lengths, 0]), pages),
+            page_mask(tensor(lengths), pages),
             entries=tiles,
             members=(tensor(row_of_place), tensor(place_of_row)),
         )
@@ -232,7 +238,7 @@ class Rows:
         segments: list[Segment] = []
         for node, numbers in sorted(users.values(), key=lambda user: user[0].end):
             everyone = len(numbers) == len(self.rows)
-            padding = round_up(len(numbers), ROW_TILE) - len(numbers)
+            padding = round_up(len(numbers), self._forward.row_tile) - len(numbers)
             rows = None if everyone else self._forward.tensor(numbers + numbers[:1] * padding)
             segments.append(WideSegment(node.k, node.v, rows))
         tiled = self._tiles.segment(self.rows, tokens)
@@ -249,7 +255,7 @@ class Rows:
     def step(self) -> tuple[Any, Any, Plan]:
         """The batch that feeds each row's newest token: ids [R], positions [R] and the plan."""
         number = len(self.rows)
-        tokens = round_up(number, ROW_TILE)
+        tokens = round_up(number, self._forward.row_tile)
         padding = [0] * (tokens - number)
         ids = [row.token_ids[-1] for row in self.rows] + padding
         held = [len(row.token_ids) - 1 for row in self.rows] + padding

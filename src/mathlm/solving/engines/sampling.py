@@ -27,10 +27,13 @@ _BLOCK = 64
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen token of each row and its log-probability (nats) under the model itself."""
+    """The chosen token of each row, with log-probabilities in nats."""
 
     tokens: list[int]
     logprobs: list[float]
+    """Under the model itself."""
+    processed: list[float]
+    """Under the distribution that the token was drawn from; 0 for greedy rows."""
     tops: list[tuple[tuple[int, float], ...]]
     """The most likely tokens of each row, as many as were asked for at most."""
 
@@ -158,12 +161,17 @@ def choose(
         penalty = torch.tensor([s.repetition_penalty for s in settings], device=logits.device)
         scores = penalise(logits, seen_RV, penalty)
     cold = [row for row, s in enumerate(settings) if s.temperature == 0]
+    processed = logits.new_zeros(len(settings))
     if len(cold) == len(settings):
         tokens = scores.argmax(-1)
     else:
-        tokens = draw(distribution(scores, settings), uniform_R)
+        probs = distribution(scores, settings)
+        tokens = draw(probs, uniform_R)
+        mass = probs.gather(1, tokens[:, None])[:, 0] / probs.sum(-1)
+        processed = mass.log()
         if cold:
             tokens[cold] = scores[cold].argmax(-1)
+            processed[cold] = 0.0
     logprobs = torch.log_softmax(logits, dim=-1)
     chosen = logprobs.gather(1, tokens[:, None])[:, 0]
-    return Choice(tokens.tolist(), chosen.tolist(), likeliest(logprobs, top))
+    return Choice(tokens.tolist(), chosen.tolist(), processed.tolist(), likeliest(logprobs, top))
