@@ -121,7 +121,7 @@ def test_every_document_is_accounted_for(tmp_path, inputs):
     assert funnel["read", "general"]["failed"] == {"not UTF-8": 1}
     assert funnel["filter", "general"]["dropped"] == {"mathematical import": 1}
     assert {name.partition("/")[0] for name in files} == {
-        "documents", "dropped", "funnel.json", "card.md",
+        "documents", "dropped", "funnel.json", "card.md", "signatures",
     }  # fmt: skip
     lines = (out / "dropped" / "decontaminate.jsonl").read_text().splitlines()
     (leak,) = map(json.loads, lines)
@@ -168,7 +168,7 @@ def test_the_card_says_what_is_there(tmp_path, inputs):
 
 
 def test_neither_workers_nor_partitions_change_a_byte(tmp_path, inputs, expected):
-    config = config_for(inputs, near={"partitions": 3})
+    config = config_for(inputs, duplicates={"near": {"partitions": 3}})
     assert make(tmp_path, config, workers=5) == expected
 
 
@@ -270,6 +270,56 @@ def test_mistakes_are_told_in_one_line(tmp_path, sources, message):
     with pytest.raises(UserError, match=message) as caught:
         make(tmp_path / "out", config)
     assert "\n" not in str(caught.value)
+
+
+def records_in(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return CorpusConfig.model_validate({"sources": {"r": {"kind": "jsonl", "files": [str(path)]}}})
+
+
+def against(config, *directories, **more):
+    return CorpusConfig.model_validate(
+        {**config.model_dump(), "duplicates": {"against": list(map(str, directories)), **more}}
+    )
+
+
+def kept_ids(directory):
+    files = (directory / "documents").rglob("*.parquet")
+    return {one for path in files for one in pq.read_table(path)["id"].to_pylist()}
+
+
+def test_a_new_crawl_against_an_earlier_run(tmp_path):
+    old = [{"id": f"old{n}", "text": prose(n)} for n in range(20)]
+    new = [{"id": f"new{n}", "text": prose(n)} for n in range(15, 25)]
+    new += [{"id": "close", "text": prose(3, 119) + " otherword and more"}]
+    first = records_in(tmp_path / "old.jsonl", old)
+    make(tmp_path / "first", first)
+    for path in (tmp_path / "first" / "documents").rglob("*.parquet"):
+        path.unlink()  # no text of the earlier run is read again
+    second = against(records_in(tmp_path / "new.jsonl", new), tmp_path / "first")
+    make(tmp_path / "second", second)
+    assert kept_ids(tmp_path / "second") == {f"new{n}" for n in range(20, 25)}
+    lines = (tmp_path / "second" / "dropped" / "near_duplicates.jsonl").read_text().splitlines()
+    assert [json.loads(line)["of"] for line in lines] == ["old3"]
+    row = funnel_of(tmp_path / "second")["exact_duplicates", "r"]
+    assert (row["in"], row["dropped"]) == (11, {"exact duplicate": 5})
+    third = against(
+        records_in(tmp_path / "again.jsonl", new), tmp_path / "first", tmp_path / "second"
+    )
+    make(tmp_path / "third", third)
+    assert kept_ids(tmp_path / "third") == set()
+
+
+def test_against_what_has_no_signatures(tmp_path):
+    config = records_in(tmp_path / "r.jsonl", [{"id": "a", "text": prose(1)}])
+    make(tmp_path / "without", against(config, keep=False))
+    assert not (tmp_path / "without" / "signatures").exists()
+    with pytest.raises(UserError, match="no finished corpus stage"):
+        make(tmp_path / "out", against(config, tmp_path / "without"))
+    make(tmp_path / "with", config)
+    with pytest.raises(UserError, match="bands 14 → 9"):
+        make(tmp_path / "out", against(config, tmp_path / "with", near={"bands": 9}))
+    assert not (tmp_path / "out" / "work").exists()
 
 
 @pytest.mark.parametrize("name", ["../up", "a b", "", "ü"])

@@ -14,6 +14,7 @@ from typing import Any
 
 from mathlm.core.storage import read_manifest
 from mathlm.corpus import tables
+from mathlm.corpus.clusters import ORDER
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.funnel import STEPS
 
@@ -125,16 +126,16 @@ def _licences(directory: Path, config: CorpusConfig) -> Iterator[str]:
 
 
 def _method(config: CorpusConfig) -> Iterator[str]:
-    near, clean = config.near, config.decontaminate
+    near, clean = config.duplicates.near, config.decontaminate
     yield "## Method"
     yield ""
     yield (
-        "- Exact duplicates: equal text after Unicode NFC and folding of white space. The longest"
-        " stays, then the first id."
+        "- Duplicates by URL (normalised) and by text (after Unicode NFC and folding of white"
+        f" space). Of a set the first stays in this order: {ORDER}."
     )
     yield (
-        f"- Near duplicates: MinHash of word {near.words}-grams, {near.bands} bands x {near.rows}"
-        f" rows, joined where {near.similarity:.0%} of the values agree."
+        f"- Near duplicates: MinHash of word {near.words}-grams, {near.deals} x {near.bands} bands"
+        f" x {near.rows} rows, joined where {near.similarity:.0%} of the values agree."
     )
     yield (
         f"- Overlap with test problems: {clean.words} words in a row, or the whole of an item of"

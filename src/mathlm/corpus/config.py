@@ -1,7 +1,7 @@
 """Settings of the corpus stage: its sources, how duplicates and overlaps are judged.
 
-Not here: the settings of each kind of source (`source_config.py`), and what the rules do
-(`filters.py`, `code/rules.py`, `near.py`, `decontaminate.py`).
+Not here: the settings of each kind of source (`source_config.py`) and of duplicates
+(`duplicate_config.py`), and what the rules do (`filters.py`, `code/rules.py`, `decontaminate.py`).
 Defaults cite where they come from; section numbers are those of the Proof-Pile-2 paper's release
 (EleutherAI/math-lm) unless another source is named.
 """
@@ -12,25 +12,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from mathlm.core.stage import StageConfig, effect_of, neutral
+from mathlm.core.stage import StageConfig, effect_of
+from mathlm.corpus.duplicate_config import Duplicates, NearDuplicates
 from mathlm.corpus.source_config import Source
 
 Mode = Literal["default", "paper"]
-
-
-class NearDuplicates(StageConfig):
-    """MinHash LSH: bands × rows on word n-grams (FineWeb's 14 × 8 on 5-grams)."""
-
-    words: int = Field(5, ge=1)
-    """Words in a shingle."""
-    bands: int = Field(14, ge=1)
-    """Number of bands; two documents are compared when one band agrees."""
-    rows: int = Field(8, ge=1)
-    """Values in a band: P(compared) = 1 - (1 - s^rows)^bands, 0.92 at similarity s = 0.8."""
-    similarity: float = Field(0.7, ge=0, le=1)
-    """Compared documents are joined when this share of the bands × rows values agrees."""
-    partitions: int = neutral(16, ge=1, le=4096)
-    """Files into which keys are parted on disk; sets peak memory, never the outcome."""
 
 
 class Decontamination(StageConfig):
@@ -64,8 +50,8 @@ class CorpusConfig(StageConfig):
     """A table per source; its name is the domain by which documents are weighted and measured."""
     mode: Mode = "default"
     """Code rules: `paper` keeps the published behaviour, `default` mends its defects."""
-    near: NearDuplicates = NearDuplicates()
-    """How near duplicates are found."""
+    duplicates: Duplicates = Duplicates()
+    """Which duplicates are looked for, and how."""
     decontaminate: Decontamination = Decontamination()
     """How overlap with test problems is found."""
     shard_mib: int = Field(256, ge=1)
@@ -85,7 +71,7 @@ class CorpusConfig(StageConfig):
         settings = self.model_dump(mode="json")
         for name in NearDuplicates.model_fields:
             if effect_of(NearDuplicates, name) == "none":
-                del settings["near"][name]
+                del settings["duplicates"]["near"][name]
         return settings
 
 

@@ -1,185 +1,170 @@
-"""Exact and near duplicates over all sources: which documents go, and for which one that stays.
+"""Duplicates over all sources and earlier runs: which documents go, and for which one that stays.
 
-Exact: equal text after Unicode NFC and folding of white space. Near: a shared LSH band of MinHash
-signatures (`minhash.py`), confirmed by the share of equal values, then joined transitively. Of a
-set of duplicates the longest stays, of equally long ones the one whose id, then source, is first
-in order: neither the order of inputs nor the number of files or partitions matters.
-Published deduplications join every pair with a shared band; the confirmation is ours, because
-documents with one template share a band far more often than their similarity deserves.
+By URL: equal addresses after `urls.normalise_url`. Exact: equal text after Unicode NFC and folding
+of white space. Near: a shared LSH band of MinHash signatures (`minhash.py`), confirmed by the
+share of equal values, then joined transitively. A document that one kind drops takes no part in
+the next. Which of a set stays is the order of `clusters.py`: neither the order of inputs nor the
+number of files, partitions or workers matters. Published deduplications join every pair with a
+shared band; the confirmation is ours, because documents with one template share a band far more
+often than their similarity deserves.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from mathlm.core.ngrams import Hashes, Positions
-from mathlm.corpus import minhash
-from mathlm.corpus.config import NearDuplicates
-from mathlm.corpus.partition import Partitions
+from mathlm.core.ngrams import Hashes, Positions, mix
+from mathlm.core.storage import atomic_file
+from mathlm.corpus.clusters import Links, Sets, choose
+from mathlm.corpus.duplicate_config import Duplicates
+from mathlm.corpus.fingerprints import Kind, Run, gather
+from mathlm.corpus.partition import Buckets, number_of_ranges, only, shared_keys, with_new
 
-_SPACE = re.compile(r"\s+")
+_LEADERS, _COMPARISONS = 1000, 1 << 24
+"""In a bucket of documents that mostly differ, so many are compared with all others at most, and
+about so many comparisons are made: more would take quadratic time, and what is alike shares other
+bands, too."""
+_AT_ONCE = 1 << 16
+
+Pairs = tuple[Positions, Positions]
 
 
-@functools.lru_cache(maxsize=1)
-def _many_marks() -> re.Pattern[str]:
-    """More than 30 combining marks in a row (the limit of UAX #15's stream-safe text).
+class Range(NamedTuple):
+    """One task: the pairs among the keys of one range."""
 
-    No writing has such runs, and normalising one takes time quadratic in its length.
+    runs: Sequence[Run]
+    kind: Kind
+    part: int
+    parts: int
+    gone: str
+    """An array of flags: documents that a kind before has dropped."""
+    first_new: int
+    similarity: float
+
+
+MapRanges = Callable[[Callable[[Range], Pairs], Iterable[Range]], Iterable[Pairs]]
+"""Calls a function on many tasks: the built-in `map`, processes, or many machines."""
+
+
+def find_duplicates(
+    runs: Sequence[Run],
+    settings: Duplicates,
+    standing: npt.NDArray[np.int8],
+    given: tuple[Path, MapRanges],
+) -> dict[Kind, Links]:
+    """For each kind, which documents go. `given`: a folder for scratch, and what does the tasks.
+
+    Documents whose `standing` is under 2 are an earlier run's: they come first, and what they
+    have among one another does not matter.
     """
-    marks = "".join(
-        re.escape(chr(c)) for c in range(0x300, 0x20000) if unicodedata.combining(chr(c))
-    )
-    return re.compile(f"[{marks}]{{31}}")
+    scratch, do = given
+    first_new = int((standing < 2).sum())
+    gone = np.zeros(len(standing), bool)
+    found: dict[Kind, Links] = {}
+    for kind in _kinds(settings):
+        with atomic_file(scratch / "gone.npy") as file:
+            np.save(file, gone)
+        parts = (settings.near.partitions if kind == "near" else None) or number_of_ranges(
+            runs, kind
+        )
+        base = Range(runs, kind, 0, parts, str(scratch / "gone.npy"), first_new, 0.0)
+        base = base._replace(similarity=settings.near.similarity)
+        sets = Sets.alone(len(gone))
+        for left, right in do(pairs_of, (base._replace(part=part) for part in range(parts))):
+            sets.join(left, right)
+        links = choose(sets, runs, standing)
+        gone[links.documents] = True
+        found[kind] = links
+    return found
 
 
-def exact_key(text: str) -> bytes:
-    """16 bytes that are equal for texts that differ in white space or Unicode form alone."""
-    if not text.isascii() and not _many_marks().search(text):
-        text = unicodedata.normalize("NFC", text)
-    plain = _SPACE.sub(" ", text).strip()
-    return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _kinds(settings: Duplicates) -> Iterator[Kind]:
+    if settings.urls:
+        yield "url"
+    if settings.exact:
+        yield "exact"
+    yield "near"
 
 
-class Fingerprints(NamedTuple):
-    """What duplicates are judged by; row i is document i."""
-
-    ids: list[str]
-    sources: list[str]
-    lengths: npt.NDArray[np.int64]
-    """Characters."""
-    exact: Hashes
-    """N × 2: the two halves of `exact_key`."""
-    values: minhash.Values
-    """N × (bands·rows)."""
-    keys: Hashes
-    """N × bands."""
-    near: npt.NDArray[np.bool_]
-    """Whether the document takes part in the search for near duplicates."""
-
-    def rank(self, document: int) -> tuple[int, str, str]:
-        """Sorts the document that stays before the others."""
-        return -int(self.lengths[document]), self.ids[document], self.sources[document]
+def pairs_of(task: Range) -> Pairs:
+    """The pairs to be joined among the keys of one range, each once."""
+    buckets = shared_keys(task.runs, task.kind, task.part, task.parts)
+    gone = np.load(task.gone, mmap_mode="r")
+    buckets = with_new(only(buckets, ~gone[buckets.documents]), task.first_new)
+    if task.kind == "near":
+        pairs = [_alike(chunk, task) for chunk in _chunks(buckets)]
+    else:
+        leader = _leaders(buckets.bucket)
+        pairs = [(buckets.documents[leader], buckets.documents)]
+    left = np.concatenate([np.empty(0, np.int64), *(pair[0] for pair in pairs)])
+    right = np.concatenate([np.empty(0, np.int64), *(pair[1] for pair in pairs)])
+    return left[left != right], right[left != right]
 
 
-class Arrays(NamedTuple):
-    """The numbers among the fingerprints of some documents, as they are stored."""
-
-    lengths: npt.NDArray[np.int64]
-    exact: Hashes
-    values: minhash.Values
-    keys: Hashes
-    any_words: npt.NDArray[np.bool_]
+def _leaders(bucket: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """For each entry the index of its bucket's first."""
+    first = np.ones(len(bucket), bool)
+    first[1:] = bucket[1:] != bucket[:-1]
+    return np.maximum.accumulate(np.where(first, np.arange(len(bucket)), 0))
 
 
-def fingerprint(texts: Iterable[str], settings: NearDuplicates) -> Arrays:
-    """Lengths, exact keys and signatures of texts."""
-    lengths: list[int] = []
-    exact = bytearray()
-
-    def noted() -> Iterator[str]:
-        for text in texts:
-            lengths.append(len(text))
-            exact.extend(exact_key(text))
-            yield text
-
-    shape = {"words": settings.words, "bands": settings.bands, "rows": settings.rows}
-    parts = list(minhash.signatures(noted(), **shape))
-    places = settings.bands * settings.rows
-    return Arrays(
-        np.array(lengths, np.int64),
-        np.frombuffer(bytes(exact), "<u8").reshape(-1, 2),
-        np.concatenate([np.empty((0, places), np.uint32), *(p.values for p in parts)]),
-        np.concatenate([np.empty((0, settings.bands), np.uint64), *(p.keys for p in parts)]),
-        np.concatenate([np.empty(0, bool), *(p.any_words for p in parts)]),
-    )
+def _chunks(buckets: Buckets) -> Iterator[Buckets]:
+    """Buckets in parts of about 64 thousand entries, each bucket whole."""
+    begin = 0
+    while begin < len(buckets.bucket):
+        last = buckets.bucket[min(begin + _AT_ONCE, len(buckets.bucket)) - 1]
+        end = int(np.searchsorted(buckets.bucket, last, "right"))
+        yield Buckets(buckets.bucket[begin:end], buckets.documents[begin:end])
+        begin = end
 
 
-@dataclass
-class _Sets:
-    """Disjoint sets of documents (union-find with path halving)."""
+def _alike(buckets: Buckets, task: Range) -> Pairs:
+    """Pairs of a leader and a document that resembles it, by the share of equal values.
 
-    parent: npt.NDArray[np.int64]
-
-    def find(self, document: int) -> int:
-        parent = self.parent
-        while parent[document] != document:
-            parent[document] = parent[parent[document]]
-            document = int(parent[document])
-        return document
-
-    def join(self, left: int, right: int) -> None:
-        left, right = self.find(left), self.find(right)
-        if left != right:
-            self.parent[max(left, right)] = min(left, right)
-
-    def groups(self) -> Iterator[list[int]]:
-        """The sets of more than one document."""
-        members: dict[int, list[int]] = {}
-        for document in np.flatnonzero(self.parent != np.arange(len(self.parent))).tolist():
-            members.setdefault(self.find(document), []).append(document)
-        for root, others in sorted(members.items()):
-            yield [root, *others]
-
-
-Links = dict[int, int]
-"""Each dropped document and the one that stays for it."""
+    The leader is the first by a hash of the values, so that it depends on what is compared alone;
+    what does not resemble it waits for the next leader.
+    """
+    documents, place = np.unique(buckets.documents, return_inverse=True)
+    values = gather(task.runs, documents, "values")
+    least = task.similarity * values.shape[1]
+    order = np.lexsort((_content(values)[place], buckets.bucket))
+    bucket, place = buckets.bucket[order], place[order]
+    _, number, sizes = np.unique(bucket, return_inverse=True, return_counts=True)
+    rounds = np.clip(_COMPARISONS // sizes, 8, _LEADERS)[number]
+    left, right = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+    while len(bucket):
+        leader, rounds = _leaders(bucket), rounds - 1
+        waits = leader != np.arange(len(bucket))
+        of, with_it = place[leader[waits]], place[waits]
+        equal = _agreement(values, of, with_it) >= least
+        left.append(of[equal])
+        right.append(with_it[equal])
+        waits[waits] = ~equal
+        waits &= rounds > 0
+        bucket, place, rounds = bucket[waits], place[waits], rounds[waits]
+    return documents[np.concatenate(left)], documents[np.concatenate(right)]
 
 
-def _links(sets: _Sets, prints: Fingerprints) -> Links:
-    links: Links = {}
-    for group in sets.groups():
-        stays = min(group, key=prints.rank)
-        links.update({document: stays for document in group if document != stays})
-    return links
+def _content(values: npt.NDArray[np.uint16]) -> Hashes:
+    """A hash of each row."""
+    weights = mix(np.arange(values.shape[1], dtype=np.uint64)) | np.uint64(1)
+    sums = np.empty(len(values), np.uint64)
+    for begin in range(0, len(values), 4096):
+        sums[begin : begin + 4096] = values[begin : begin + 4096].astype(np.uint64) @ weights
+    return mix(sums)
 
 
-def exact_duplicates(prints: Fingerprints, scratch: Path, partitions: int) -> Links:
-    """Documents whose normalised text another document has."""
-    files = Partitions(scratch, partitions)
-    files.add(prints.exact[:, 0], np.arange(len(prints.ids)))
-    sets = _Sets(np.arange(len(prints.ids)))
-    for group in files.groups():
-        by_rest: dict[int, int] = {}
-        for document in group.tolist():  # the second half tells apart what collides in the first
-            sets.join(by_rest.setdefault(int(prints.exact[document, 1]), document), document)
-    return _links(sets, prints)
-
-
-def near_duplicates(
-    prints: Fingerprints, gone: Iterable[int], settings: NearDuplicates, scratch: Path
-) -> Links:
-    """Documents that another one resembles, among those that take part and are not `gone`."""
-    stays = prints.near.copy()
-    stays[list(gone)] = False
-    documents = np.flatnonzero(stays)
-    files = Partitions(scratch, settings.partitions)
-    for band in range(settings.bands):
-        files.add(prints.keys[documents, band], documents)
-    sets = _Sets(np.arange(len(prints.ids)))
-    least = settings.similarity * prints.values.shape[1]
-    for group in files.groups():
-        _join_bucket(group, prints, least, sets.join)
-    return _links(sets, prints)
-
-
-def _join_bucket(
-    bucket: Positions, prints: Fingerprints, least: float, join: Callable[[int, int], None]
-) -> None:
-    """Join the documents of one bucket to leaders whom they resemble, the best-ranked first."""
-    waiting = np.array(sorted(bucket.tolist(), key=prints.rank))
-    while len(waiting) > 1:
-        leader, waiting = int(waiting[0]), waiting[1:]
-        equal = (prints.values[waiting] == prints.values[leader]).sum(axis=1)
-        for document in waiting[equal >= least].tolist():
-            join(leader, document)
-        waiting = waiting[equal < least]
+def _agreement(
+    values: npt.NDArray[np.uint16], left: npt.NDArray[np.intp], right: npt.NDArray[np.intp]
+) -> Positions:
+    """How many values are equal in each pair of rows."""
+    counts = np.empty(len(left), np.int64)
+    for begin in range(0, len(left), 4096):
+        part = slice(begin, begin + 4096)
+        counts[part] = (values[left[part]] == values[right[part]]).sum(axis=1)
+    return counts

@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-STEPS = ("select", "read", "filter", "exact_duplicates", "near_duplicates", "decontaminate")
+STEPS = (
+    "select",
+    "read",
+    "filter",
+    "url_duplicates",
+    "exact_duplicates",
+    "near_duplicates",
+    "decontaminate",
+)
 
 
 @dataclass

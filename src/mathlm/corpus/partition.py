@@ -1,59 +1,87 @@
-"""Equal keys among many documents, found with little memory: keys go to disk by their prefix.
+"""Equal keys among all documents, found with little memory: one range of the keys at a time.
 
-Each partition is read and sorted alone, so that the number of partitions sets peak memory and
-never the outcome. The files are scratch: a killed run writes them again.
+The runs of `fingerprints.py` hold their keys in ascending order, so a range is a slice of each
+file, and ranges can be worked in any order, on any machine. Their number sets peak memory and
+never the outcome. Not here: what equal keys mean (`duplicates.py`).
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from mathlm.core.ngrams import Hashes, Positions
-from mathlm.core.storage import disk_errors
+from mathlm.corpus.fingerprints import Kind, Run
 
-_RECORD = np.dtype([("key", np.uint64), ("document", np.int64)])
+_RECORDS = 1 << 19
+"""Keys in a range, where the user names no number of ranges: about 10 MiB read, 40 MiB at work."""
 
 
-class Partitions:
-    """Scratch files of (key, document), to be filled with `add` and then read with `groups`."""
+class Buckets(NamedTuple):
+    """Documents that share a key with others: those of equal `bucket` stand together."""
 
-    def __init__(self, directory: Path, partitions: int) -> None:
-        self._directory = directory
-        shutil.rmtree(directory, ignore_errors=True)
-        with disk_errors(directory):
-            directory.mkdir(parents=True)
-            self._files: list[IO[bytes]] = [
-                open(directory / f"{number:04d}.bin", "wb")  # noqa: SIM115 (closed in groups)
-                for number in range(partitions)
-            ]
+    bucket: npt.NDArray[np.int64]
+    """Ascending."""
+    documents: Positions
 
-    def add(self, keys: Hashes, documents: Positions) -> None:
-        """Note the key of each document; a document may have many keys."""
-        number = len(self._files)
-        parts = ((keys >> np.uint64(32)) * np.uint64(number)) >> np.uint64(32)
-        records = np.empty(len(keys), _RECORD)
-        records["key"], records["document"] = keys, documents
-        with disk_errors(self._directory):
-            for part in np.unique(parts).tolist():
-                self._files[part].write(records[parts == part].tobytes())
 
-    def groups(self) -> Iterator[Positions]:
-        """Documents (ascending) of each key that more than one has; the files are removed."""
-        with disk_errors(self._directory):
-            for file in self._files:
-                file.close()
-        for file in self._files:
-            records = np.fromfile(file.name, _RECORD)
-            records.sort(order=("key", "document"))
-            keys = records["key"]
-            starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-            ends = np.append(starts[1:], len(keys))
-            for group in np.flatnonzero(ends - starts > 1):
-                yield np.unique(records["document"][starts[group] : ends[group]])
-            Path(file.name).unlink()
-        shutil.rmtree(self._directory, ignore_errors=True)
+def number_of_ranges(runs: Sequence[Run], kind: Kind) -> int:
+    """How many ranges keep each under half a million keys."""
+    return max(1, math.ceil(sum(len(run.load(f"{kind}-keys")) for run in runs) / _RECORDS))
+
+
+def _range(keys: Hashes, part: int, parts: int) -> slice:
+    """Where the keys of the `part`-th of `parts` equal ranges stand in an ascending array."""
+    low, high = ((part + side) * 2**64 // parts for side in (0, 1))
+    begin = int(np.searchsorted(keys, np.uint64(low)))
+    end = len(keys) if high == 2**64 else int(np.searchsorted(keys, np.uint64(high)))
+    return slice(begin, end)
+
+
+def shared_keys(runs: Sequence[Run], kind: Kind, part: int, parts: int) -> Buckets:
+    """The documents of one range that share their key with another document."""
+    keys, rest, documents = list[Hashes](), list[Hashes](), list[Positions]()
+    for run in runs:
+        all_keys: Hashes = run.load(f"{kind}-keys")
+        here = _range(all_keys, part, parts)
+        if here.start < here.stop:
+            keys.append(all_keys[here])
+            documents.append(run.load(f"{kind}-rows")[here].astype(np.int64) + run.first)
+            if kind != "near":
+                rest.append(run.load(f"{kind}-rest")[here])
+    if not keys:
+        return Buckets(np.empty(0, np.int64), np.empty(0, np.int64))
+    joined, owners = np.concatenate(keys), np.concatenate(documents)
+    lower = np.concatenate(rest) if rest else np.zeros(0, np.uint64)
+    order = np.lexsort((lower, joined)) if rest else np.argsort(joined)
+    joined, owners, lower = joined[order], owners[order], lower[order] if rest else lower
+    equal = joined[1:] == joined[:-1]
+    if rest:
+        equal &= lower[1:] == lower[:-1]
+    begins = np.concatenate(([True], ~equal))
+    alone = begins & np.concatenate((~equal, [True]))
+    return Buckets(np.cumsum(begins)[~alone], owners[~alone])
+
+
+def only(buckets: Buckets, wanted: npt.NDArray[np.bool_]) -> Buckets:
+    """The wanted entries of buckets that still have more than one."""
+    bucket, documents = buckets.bucket[wanted], buckets.documents[wanted]
+    if not len(bucket):
+        return Buckets(bucket, documents)
+    differ = bucket[1:] != bucket[:-1]
+    alone = np.concatenate(([True], differ)) & np.concatenate((differ, [True]))
+    return Buckets(bucket[~alone], documents[~alone])
+
+
+def with_new(buckets: Buckets, first_new: int) -> Buckets:
+    """The buckets in which a document from `first_new` on stands."""
+    if first_new == 0 or not len(buckets.bucket):
+        return buckets
+    starts = np.flatnonzero(np.concatenate(([True], buckets.bucket[1:] != buckets.bucket[:-1])))
+    new = np.maximum.reduceat(buckets.documents, starts) >= first_new
+    wanted = np.repeat(new, np.diff(np.append(starts, len(buckets.bucket))))
+    return Buckets(buckets.bucket[wanted], buckets.documents[wanted])

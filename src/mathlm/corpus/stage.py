@@ -17,12 +17,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mathlm.core.executor import Executor, Local
 from mathlm.core.progress import Progress
 from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import read_manifest, write_bytes, write_json, write_text
 from mathlm.corpus import card, funnel, steps
 from mathlm.corpus.config import CorpusConfig
+from mathlm.corpus.duplicate_steps import (
+    SIGNATURES,
+    Fingerprinting,
+    Part,
+    earlier_groups,
+    fingerprint_part,
+    keep_signatures,
+    mark_duplicates,
+)
+from mathlm.corpus.fingerprints import runs_of
 from mathlm.corpus.sources import ReadPages, Services, pages
 
 Problems = Callable[[], Iterable[Problem]]
@@ -40,19 +53,25 @@ def run(
     key = settings_key(config)
     if not _finished(directory, config, key):
         services = Services(context.progress, context.workers, read_pages)
-        job = Job(config, work, directory, key, context.progress)
+        executor = Local(context.workers)
+        job = Job(config, work, directory, key, context.progress, executor)
         job.read(services)
         job.find_duplicates()
         job.decontaminate(problems)
         job.write()
+        job.keep_signatures()
         _summarise(job)
     shutil.rmtree(work, ignore_errors=True)
 
 
 def settings_key(config: CorpusConfig) -> str:
-    """A digest of the settings that change the output: work of other settings is not reused."""
-    settings = config.outcome()
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    """A digest of the settings and earlier runs that decide the output; other work is void."""
+    digest = hashlib.sha256(json.dumps(config.outcome(), sort_keys=True).encode())
+    earlier = list(earlier_groups(config.duplicates.against))
+    runs_of(earlier, config.duplicates)
+    for group in earlier:
+        digest.update((group / "manifest.json").read_bytes())
+    return digest.hexdigest()
 
 
 def _finished(directory: Path, config: CorpusConfig, key: str) -> bool:
@@ -71,6 +90,7 @@ class Job:
     directory: Path
     key: str
     progress: Progress
+    executor: Executor
 
     def group(self, step: str, source: str) -> Path:
         """Where a step's outcome for a source stands."""
@@ -89,21 +109,27 @@ class Job:
                 filters = steps.filters_of(source, self.config.mode)
                 steps.read_source(name, source, (filters, services), target=(target, self.key))
 
+    def parts(self) -> list[Part]:
+        """The committed groups of all sources."""
+        prints = self.directory / SIGNATURES
+        return [Part(n, n, self.group("read", n), prints / n) for n in self.config.sources]
+
     def find_duplicates(self) -> None:
-        """Fingerprints of every source, then duplicates over all of them."""
-        for name in self.config.sources:
-            target = self.group("fingerprints", name)
-            if not self.done(target):
-                source = self.group("read", name)
-                steps.fingerprint_source(source, self.config.near, target=(target, self.key))
+        """Fingerprints of every group, then duplicates over all of them and earlier runs."""
+        settings = self.config.duplicates
+        near = {name: source.near_duplicates for name, source in self.config.sources.items()}
+        tasks = [
+            Fingerprinting(part, settings, near[part.source], self.key)
+            for part in self.parts()
+            if not self.done(part.prints)
+        ]
+        with self.progress.task("fingerprints", len(tasks), "groups") as task:
+            for _ in self.executor.map(fingerprint_part, tasks):
+                task.advance()
         target = self.work / "duplicates"
         if not self.done(target):
             self.progress.say("  duplicates over all sources")
-            groups = {
-                name: (self.group("read", name), self.group("fingerprints", name))
-                for name in self.config.sources
-            }
-            steps.mark_duplicates(groups, self.config, target=(target, self.key))
+            mark_duplicates(self.parts(), settings, self.executor, target=(target, self.key))
 
     def decontaminate(self, problems: Problems) -> None:
         """Overlaps of every source with the test problems."""
@@ -126,6 +152,16 @@ class Job:
                 marks = [self.work / "duplicates" / name, self.group("decontaminate", name)]
                 shard = self.config.shard_mib << 20
                 steps.write_source(source.held_out, shard, (read, marks), target=(target, self.key))
+
+    def keep_signatures(self) -> None:
+        """Finish the signatures for later runs, or remove them."""
+        for part in self.parts():
+            if self.config.duplicates.keep:
+                marks = [self.group(step, part.name) for step in ("duplicates", "decontaminate")]
+                kept = np.logical_and.reduce([np.load(mark / "kept.npy") for mark in marks])
+                keep_signatures(part, kept)
+        if not self.config.duplicates.keep:
+            shutil.rmtree(self.directory / SIGNATURES, ignore_errors=True)
 
 
 def _summarise(job: Job) -> None:

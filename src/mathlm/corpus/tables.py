@@ -30,7 +30,8 @@ _GROUP_BYTES = 4 << 20
 _GROUP_ROWS = 4096
 
 
-def _columns(documents: list[Document]) -> pa.Table:
+def table_of(documents: list[Document]) -> pa.Table:
+    """Documents as a table of `SCHEMA`."""
     return pa.table(
         {
             "id": [document.id for document in documents],
@@ -88,7 +89,7 @@ class Writer:
             return
         if self._file is None:
             self._open()
-        self._file.write_table(_columns(self._held))
+        self._file.write_table(table_of(self._held))
         self._file_bytes += self._held_bytes
         self._held, self._held_bytes = [], 0
 

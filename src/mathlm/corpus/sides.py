@@ -1,0 +1,55 @@
+"""What a step leaves beside its outcome: rows of the funnel and the lines of its side file.
+
+A committed group holds `rows.json` (its rows) and `<step>.jsonl` (what it dropped and failed, one
+object a line).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mathlm.core.storage import read_json, write_json
+from mathlm.corpus.funnel import Row
+from mathlm.corpus.sources import Failed
+
+
+@dataclass
+class Side:
+    """A step's row of the funnel and the lines of its side file."""
+
+    row: Row
+    lines: list[str] = field(default_factory=list)
+
+    def drop(self, identifier: str, reason: str, **more: Any) -> None:
+        """Count and note a document that is dropped."""
+        self.row.dropped[reason] += 1
+        self._note(identifier, {"reason": reason, **more})
+
+    def fail(self, failed: Failed) -> None:
+        """Count and note an item of which no document could be made."""
+        self.row.failed[failed.reason] += 1
+        more = {"detail": failed.detail} if failed.detail else {}
+        self._note(failed.id, {"failed": failed.reason, **more})
+
+    def _note(self, identifier: str, more: dict[str, Any]) -> None:
+        line = {"source": self.row.source, "id": identifier, **more}
+        self.lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def save_sides(group: Path, sides: Iterable[Side]) -> None:
+    """Write the rows and side files of a group's steps."""
+    sides = list(sides)
+    write_json(group / "rows.json", [side.row.as_json() for side in sides])
+    for side in sides:
+        if side.lines:
+            text = "".join(side.lines).encode("utf-8", "backslashreplace")
+            (group / f"{side.row.step}.jsonl").write_bytes(text)
+
+
+def rows_of(group: Path) -> list[dict[str, Any]]:
+    """The rows of the funnel that a committed group holds."""
+    return list(read_json(group / "rows.json"))
