@@ -92,7 +92,8 @@ def test_the_overlap_names_item_part_and_words():
 
 
 def test_generated_training_texts_are_clean_and_planted_copies_are_found():
-    problems = [problem for task in TASKS.values() for problem in task.load("test", 300, 0)]
+    ours = [task for task in TASKS.values() if task.generate is not None]
+    problems = [problem for task in ours for problem in task.load("test", 300, 0)]
     index = Decontaminator(problems, Decontamination())
     texts = [text for _, text in training_texts(400, 5)]
     assert not any(index.overlaps(texts, "numbers"))

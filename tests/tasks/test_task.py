@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from mathlm.core.errors import UserError
 from mathlm.core.records import Problem
-from mathlm.tasks import TASKS
+from mathlm.tasks import TASKS, Where
 from mathlm.tasks.task import Prompt
 
 TASK = pytest.mark.parametrize("name", sorted(TASKS))
@@ -31,6 +34,14 @@ def test_a_task_keeps_its_promises(name: str) -> None:
     assert task.description.endswith(".")
     assert task.source
     assert task.licence
+    assert task.prompts
+    assert (task.data is None) != (task.generate is None)
+    assert task.data is None or (task.data.task == name and task.data.columns)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, task in TASKS.items() if task.generate))
+def test_a_generator_keeps_its_promises(name: str) -> None:
+    task = TASKS[name]
     problems = task.load("test", 30, 0)
     assert problems == task.load("test", 30, 0)
     assert len({problem.id for problem in problems}) == len(problems) == 30
@@ -38,14 +49,16 @@ def test_a_task_keeps_its_promises(name: str) -> None:
         assert problem.task == name
         assert problem.answer
         assert problem.prompt
-
-
-@TASK
-def test_no_prompt_stops_inside_its_own_examples(name: str) -> None:
-    for prompt in TASKS[name].prompts.values():
+    for prompt in task.prompts.values():
         assert len(prompt.shots) >= 2
         for _, worked in prompt.shots:
             shown = prompt.answer.format(answer=worked)
             for stop in prompt.stops:
                 assert stop not in worked
                 assert shown.endswith(stop)
+
+
+def test_a_generated_task_takes_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}")
+    with pytest.raises(UserError, match="is generated; it takes no file"):
+        TASKS["arithmetic-seen"].load("test", 5, 0, Where(data=str(tmp_path / "a.jsonl")))

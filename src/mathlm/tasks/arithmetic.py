@@ -16,8 +16,9 @@ from pathlib import Path
 from mathlm.core.errors import UserError
 from mathlm.core.records import Problem
 from mathlm.tasks.arithmetic_families import FAMILIES, NAMES, THINGS, Family, Step
+from mathlm.tasks.dataset import ANYWHERE, Split, Where
 from mathlm.tasks.prompt import Prompt
-from mathlm.tasks.task import ANYWHERE, SolverKind, Split, Task, Where
+from mathlm.tasks.task import SolverKind, Task
 
 SEEN = tuple(family for family in FAMILIES if family.seen)
 UNSEEN = tuple(family for family in FAMILIES if not family.seen)
@@ -255,7 +256,7 @@ def _task(name: str, description: str, families: Sequence[Family]) -> Task:
     return Task(
         name=name,
         description=description,
-        load=load,
+        generate=load,
         prompts={"cot": _prompt("cot"), "program": _prompt("program")},
         answer_kind="number",
         source="mathlm.tasks.arithmetic, a seeded generator",

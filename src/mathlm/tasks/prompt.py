@@ -21,7 +21,7 @@ from mathlm.core.records import Problem
 
 ProgramForm = Literal["answer", "solution", "print", "blocks"]
 Role = Literal["system", "user", "assistant"]
-_PLACE = re.compile(r"\{(question|choices|passage|asked)\}")
+_PLACE = re.compile(r"\{(question|choices|header|asked)\}")
 _PROMPTS = "prompts"
 
 
@@ -40,9 +40,9 @@ def lettered(choices: Sequence[str]) -> str:
 
 
 def listed(choices: Sequence[str]) -> str:
-    """Choices on a line each: `(A) first`."""
-    return "\n".join(
-        f"({letter}) {text}" for letter, text in zip("ABCDEFGHIJ", choices, strict=False)
+    """Choices on a line of their own each, after a line break: `(A) first`; none: nothing."""
+    return "".join(
+        f"\n({letter}) {text}" for letter, text in zip("ABCDEFGHIJ", choices, strict=False)
     )
 
 
@@ -98,8 +98,9 @@ class Prompt:
     shots: tuple[tuple[str, str], ...]
     """(question, worked solution) pairs, in the order in which they are shown."""
     question: str
-    """Text with `{question}`, and `{choices}` where there are some (`{passage}` and `{asked}` are
-    the two parts of a question that has them); what follows it is the model's to write."""
+    """Text with `{question}`, and `{choices}` where there are some; what follows it is the
+    model's to write. `{header}` is what the data set writes apart from the question (a passage
+    before it, or its choices), `{asked}` the question without that passage."""
     answer: str
     """How a shot's solution follows its question: text with `{answer}`."""
     stops: tuple[str, ...]
@@ -111,7 +112,7 @@ class Prompt:
     """How the choices of a problem are written out."""
     chat: bool = False
     """For chat models: shots are turns, the question is the user's last turn."""
-    system: str = ""
+    system: str | Published = ""
     """What the system's turn of a chat says; none where empty."""
     program_form: ProgramForm = "answer"
     """How a program hands over its result. `answer`: a variable of that name; `solution`: what
@@ -159,7 +160,8 @@ class Prompt:
     def messages(self, problem: Problem, shots: int) -> tuple[Turn, ...]:
         """The same as the turns of a chat, the last one the user's."""
         self.check_shots(shots)
-        turns = [Turn("system", self.system)] if self.system else []
+        system = self.system.text() if isinstance(self.system, Published) else self.system
+        turns = [Turn("system", system)] if system else []
         for question, answer in self.shots[:shots] if self.published is None else ():
             shown = Problem(id="", task="", prompt=question)
             turns.append(Turn("user", self._filled(self.question, shown)))
@@ -171,10 +173,16 @@ class Prompt:
         return (*turns, Turn("user", question))
 
     def from_folder(self, folder: str | None) -> Prompt:
-        """The same prompt, with its published text in the user's folder."""
-        if folder is None or self.published is None:
-            return self
-        return replace(self, published=replace(self.published, folder=folder))
+        """The same prompt with its published texts (in the user's folder) read and checked."""
+        texts = {"published": self.published, "system": self.system}
+        moved = {
+            name: text if folder is None else replace(text, folder=folder)
+            for name, text in texts.items()
+            if isinstance(text, Published)
+        }
+        for text in moved.values():
+            text.text()
+        return replace(self, **moved) if folder is not None else self  # type: ignore[arg-type]
 
     def _shot(self, pair: tuple[str, str]) -> str:
         question, answer = pair
@@ -183,10 +191,11 @@ class Prompt:
 
     def _filled(self, template: str, problem: Problem) -> str:
         """The template with the problem put in; nothing in the problem's text is a place."""
+        header = problem.header or ""
         values = {
             "question": problem.prompt,
             "choices": self.choices(problem.choices),
-            "passage": problem.header or "",
-            "asked": problem.statement or problem.prompt,
+            "header": header,
+            "asked": problem.prompt.removeprefix(header).strip(),
         }
         return _PLACE.sub(lambda match: values[match[1]], template)
