@@ -22,6 +22,7 @@ from mathlm.corpus.source_config import (
 from mathlm.corpus.sources import Failed, Services, list_items, read
 from mathlm.corpus.sources.files import decode
 from mathlm.corpus.sources.packages import locate, provenance_of
+from mathlm.corpus.sources.shards import shards_of
 
 QUIET = Progress(quiet=True)
 
@@ -81,8 +82,10 @@ def test_folders(tmp_path):
         path.write_text("x")
     (tmp_path / "one/x/loop").symlink_to(tmp_path / "one")
     folders = (str(tmp_path / "one/x"), str(tmp_path / "two/x"), str(tmp_path / "absent"))
-    items = list_items(HtmlSource(folders=folders), QUIET)
-    assert [item.id for item in items] == ["x/B.HTM", "x/a.html", "x-2/a.html"]
+    shards, total = shards_of(HtmlSource(folders=folders), QUIET)
+    items = [item for shard in shards for item in shard.items]
+    assert [item[0] for item in items] == ["x/B.HTM", "x/a.html", "x-2/a.html"]
+    assert total == 3
 
 
 @pytest.mark.parametrize(
@@ -115,15 +118,3 @@ def test_problems_are_the_same_for_a_seed():
     assert first == load(ProblemsSource(count=5, seed=3))
     assert [d.text for d in first] != [d.text for d in load(ProblemsSource(count=5, seed=4))]
     assert len({document.id for document in first}) == 5
-
-
-def test_pages_go_through_worker_processes(root, tmp_path):
-    (tmp_path / "empty.html").write_text("")
-    source = HtmlSource(folders=(str(root / "examples" / "pages"), str(tmp_path)))
-    loaded = load(source)
-    documents = {item.id: item for item in loaded if not isinstance(item, Failed)}
-    assert len(documents) >= 8
-    assert r"\sum_{k=0}^{n} \frac{(-1)^k}{k!}" in documents["pages/script-tex.html"].text
-    assert documents["pages/mathml.html"].provenance.digest
-    (failed,) = [item for item in loaded if isinstance(item, Failed)]
-    assert failed.reason == "empty"

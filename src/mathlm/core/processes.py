@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pickle import loads
@@ -221,6 +221,13 @@ class _Worker:
             return 0
 
 
+class _Seat:
+    """A place for one worker; its worker changes when one dies."""
+
+    def __init__(self) -> None:
+        self.worker: _Worker | None = None
+
+
 class Pool:
     """Workers that call `function` ("module:function") on items: thread-safe, lazy, in order.
 
@@ -240,9 +247,9 @@ class Pool:
     ) -> None:
         self._settings = _Settings(function, options or {}, timeout_s, memory_mib, max_items)
         self._workers = max(1, workers)
-        self._places: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
+        self._seats: queue.SimpleQueue[_Seat] = queue.SimpleQueue()
         for _ in range(self._workers):
-            self._places.put(None)
+            self._seats.put(_Seat())
         self._guard: _Guard | None = None
         self._lock = threading.Lock()
         self._open: set[_Worker] = set()
@@ -256,8 +263,17 @@ class Pool:
 
     def run(self, item: Any) -> Outcome:
         """The outcome of one item; blocks until a worker is free."""
-        (outcome,) = self._run_group([item], self._closed)
-        return outcome
+        with self.session() as run:
+            return run(item)
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Callable[[Any], Outcome]]:
+        """`run` for items that build on one another: all in one process, as long as it lives."""
+        seat = self._seats.get()
+        try:
+            yield lambda item: self._run_items([item], seat, self._closed)[0]
+        finally:
+            self._seats.put(seat)
 
     def map(self, items: Iterable[Any], *, group: int = 1) -> Iterator[Outcome]:
         """Outcomes in the items' order, lazily; `group` items travel together."""
@@ -288,26 +304,30 @@ class Pool:
         # Those at work are waited for by the thread that they serve; the idle ones here.
         with contextlib.suppress(queue.Empty):
             while True:
-                worker_or_none = self._places.get_nowait()
-                if worker_or_none in workers and worker_or_none is not None:
-                    worker_or_none.close()
+                seated = self._seats.get_nowait().worker
+                if seated is not None and seated in workers:
+                    seated.close()
         if self._guard is not None:
             self._guard.close()
             self._guard = None
 
     def _run_group(self, items: Sequence[Any], stop: threading.Event) -> list[Outcome]:
-        worker = self._places.get()
+        seat = self._seats.get()
+        try:
+            return self._run_items(items, seat, stop)
+        finally:
+            self._seats.put(seat)
+
+    def _run_items(self, items: Sequence[Any], seat: _Seat, stop: threading.Event) -> list[Outcome]:
         outcomes: list[Outcome] = []
         try:
             while len(outcomes) < len(items):
-                worker = self._fresh(worker)
+                seat.worker = worker = self._fresh(seat.worker)
                 if not self._serve(worker, items[len(outcomes) :], outcomes, stop):
                     self._discard(worker)
         except _Stopped:
-            self._discard(worker)
+            self._discard(seat.worker)
             raise MachineError("the work was given up before its end") from None
-        finally:
-            self._places.put(worker)
         return outcomes
 
     def _serve(

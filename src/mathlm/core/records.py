@@ -27,7 +27,8 @@ class Provenance(Record):
     url: str | None = None
     date: str | None = None
     digest: str | None = None
-    """sha256 of the raw bytes as read."""
+    """sha256 of the raw bytes as read, in hexadecimal; or a WARC's own payload digest, with its
+    algorithm before it (`sha1:…`), where it was checked and fits."""
     content_type: str | None = None
     charset_declared: str | None = None
     charset_used: str | None = None

@@ -10,13 +10,15 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from mathlm.core.errors import UserError
+from mathlm.core.processes import Pool
 from mathlm.core.records import Provenance
+from mathlm.corpus.batches import settings_text
 from mathlm.corpus.code.languages import EXTENSIONS, language_of
 from mathlm.corpus.code.rules import RULES
 from mathlm.corpus.config import Mode
 from mathlm.corpus.filters import BY_KIND, FILTERS, Filter, code, first_reason, readable
 from mathlm.corpus.source_config import HtmlSource
-from mathlm.corpus.sources import Failed, Item, Loaded, ReadPages, pages
+from mathlm.corpus.sources import Failed, Item, Loaded
 from mathlm.corpus.sources.files import load_files, walk
 from mathlm.corpus.sources.repositories import origin
 
@@ -37,21 +39,36 @@ def explain(
     *,
     mode: Mode = "default",
     workers: int = 1,
-    read_pages: ReadPages = pages.read_pages,
 ) -> Iterator[Explained]:
     """One result a file, in the order given; the files of a folder by sorted path.
 
     Raises `UserError` for a path that does not exist.
     """
     files = list(_files(paths))
-    web = [path for path in files if language_of(path.name) == "html"]
-    outcomes = read_pages(map(str, web), HtmlSource(folders=()), workers) if web else iter(())
-    read = pages.to_documents([_item(path) for path in web], outcomes, "web")
+    reasons = _judge_pages(
+        [path for path in files if language_of(path.name) == "html"], mode, workers
+    )
     for path in files:
         language = language_of(path.name)
-        loaded = next(read) if language == "html" else _load(path)
-        reason = _reason(loaded, language, mode)
+        is_page = language == "html"
+        reason = next(reasons) if is_page else _reason(_load(path), language, mode)
         yield Explained(str(path), language, reason is None, reason)
+
+
+def _judge_pages(paths: Sequence[Path], mode: Mode, workers: int) -> Iterator[str | None]:
+    """The reasons for web pages, found in worker processes that they may kill."""
+    source = HtmlSource(folders=())
+    settings = settings_text("web", source, mode)
+    items = [(str(path), str(path), _item(path).provenance.model_dump()) for path in paths]
+    with Pool(
+        "mathlm.corpus.batches:judge_file",
+        workers=workers,
+        timeout_s=source.timeout_s,
+        memory_mib=source.memory_mib,
+        options={"settings": settings},
+    ) as pool:
+        for outcome in pool.map(items, group=4):
+            yield outcome.value if outcome.done else outcome.status
 
 
 def _files(paths: Iterable[str | Path]) -> Iterator[Path]:

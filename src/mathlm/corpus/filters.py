@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mathlm.core.records import Document
 from mathlm.corpus.code.imports import imports_mathematics
 from mathlm.corpus.code.notebooks import to_markdown
 from mathlm.corpus.code.rules import RULES, judge, standard
 from mathlm.corpus.config import Mode
-from mathlm.corpus.source_config import HtmlSource, Source
+from mathlm.corpus.source_config import Source, is_web
 
 Filter = Callable[[Document], str | None]
 
@@ -61,7 +62,7 @@ FILTERS: dict[str, Filter] = {
 BY_KIND: dict[str, tuple[str, ...]] = {
     "python": ("mathematical_code",),
     "code": ("mathematical_code",),
-    "html": ("blank", "short"),
+    "html": ("blank", "short"),  # and every other source of web pages
     "text": ("size_and_density", "not_mathematical"),
     "problems": ("blank",),
     "jsonl": ("blank",),
@@ -79,8 +80,9 @@ def readable(document: Document) -> Document | None:
 
 def filters_of(source: Source, mode: Mode) -> dict[str, Filter]:
     """The filters that documents of `source` pass, in order, with the settings bound."""
-    chosen = {name: FILTERS[name] for name in BY_KIND[source.kind]}
-    if isinstance(source, HtmlSource):
+    kind = "html" if is_web(source) else source.kind
+    chosen = {name: FILTERS[name] for name in BY_KIND[kind]}
+    if is_web(source):
         chosen["short"] = functools.partial(short, min_characters=source.min_characters)
     if "mathematical_code" in chosen:
         chosen["mathematical_code"] = functools.partial(code, mode=mode)
@@ -90,3 +92,21 @@ def filters_of(source: Source, mode: Mode) -> dict[str, Filter]:
 def first_reason(document: Document, filters: Sequence[Filter]) -> str | None:
     """Why the first filter that objects drops the document, or None."""
     return next((reason for apply in filters if (reason := apply(document))), None)
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What a web page has to pass, cheapest first; each gives the reason to drop it, or None."""
+
+    url: Callable[[str], str | None]
+    """By its address, before it is looked at."""
+    raw: Callable[[bytes], str | None]
+    """By its bytes (decompressed HTML), before it is parsed."""
+    text: tuple[Filter, ...]
+    """By the document that extraction made of it."""
+
+
+def gates_of(source: Source, mode: Mode) -> Gates:
+    """The gates of a source of web pages; made once in each worker process."""
+    passes: Callable[[object], str | None] = lambda given: None  # noqa: E731
+    return Gates(passes, passes, tuple(filters_of(source, mode).values()))

@@ -13,6 +13,7 @@ from typing import Any
 
 STEPS = (
     "select",
+    "prefilter",
     "read",
     "filter",
     "url_duplicates",
@@ -31,6 +32,8 @@ class Row:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
+    """What was seen and changed nothing (a digest that differs)."""
 
     @property
     def taken_in(self) -> int:
@@ -46,7 +49,31 @@ class Row:
             "kept": self.kept,
             "dropped": dict(sorted(self.dropped.items())),
             "failed": dict(sorted(self.failed.items())),
+            **({"noted": dict(sorted(self.noted.items()))} if self.noted else {}),
         }
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Row:
+        """The row that `as_json` gave."""
+        counts = (Counter(values.get(name, {})) for name in ("dropped", "failed", "noted"))
+        return cls(values["step"], values["source"], values["kept"], *counts)
+
+    def count_beyond(self, total: int | None, max_documents: int | None) -> None:
+        """Count the items that a cap left unread, by the cap that did it."""
+        if total is None:
+            return
+        listed = min(total, max_documents or total)
+        if total > listed:
+            self.dropped["beyond max_documents"] = total - listed
+        if listed > self.kept:
+            self.dropped["beyond max_bytes"] = listed - self.kept
+
+    def add(self, other: Row) -> None:
+        """Count what another row of the same step counted too."""
+        self.kept += other.kept
+        self.dropped += other.dropped
+        self.failed += other.failed
+        self.noted += other.noted
 
 
 def check(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -35,6 +35,11 @@ class Side:
         more = {"detail": failed.detail} if failed.detail else {}
         self._note(failed.id, {"failed": failed.reason, **more})
 
+    def add(self, other: Side) -> None:
+        """Count and note what another side of the same step has."""
+        self.row.add(other.row)
+        self.lines += other.lines
+
     def _note(self, identifier: str, more: dict[str, Any]) -> None:
         line = {"source": self.row.source, "id": identifier, **more}
         self.lines.append(json.dumps(line, ensure_ascii=False) + "\n")
@@ -43,11 +48,16 @@ class Side:
 def save_sides(group: Path, sides: Iterable[Side]) -> None:
     """Write the rows and side files of a group's steps."""
     sides = list(sides)
-    write_json(group / "rows.json", [side.row.as_json() for side in sides])
+    save_rows(group, [side.row for side in sides])
     for side in sides:
         if side.lines:
             text = "".join(side.lines).encode("utf-8", "backslashreplace")
             (group / f"{side.row.step}.jsonl").write_bytes(text)
+
+
+def save_rows(group: Path, rows: Iterable[Row]) -> None:
+    """Write the rows of a group's steps."""
+    write_json(group / "rows.json", [row.as_json() for row in rows])
 
 
 def rows_of(group: Path) -> list[dict[str, Any]]:

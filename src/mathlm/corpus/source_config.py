@@ -6,7 +6,7 @@ of the Proof-Pile-2 paper's release (EleutherAI/math-lm) unless another source i
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 from pydantic import Field
 
@@ -53,19 +53,64 @@ class CodeSource(SourceSettings):
     matlab python r tex); none named reads all."""
 
 
-class HtmlSource(SourceSettings):
+class WebSettings(SourceSettings):
+    """What every source of web pages has: the limits on one page, which is hostile."""
+
+    timeout_s: float = Field(20.0, gt=0)
+    """Seconds that one page may take before it counts as failed."""
+    memory_mib: int = Field(1024, ge=64)
+    """Memory that the process parsing one page may take."""
+    max_page_mib: int = Field(32, ge=1)
+    """Larger pages, decompressed, are failures; so is a tree of over 600,000 nodes."""
+    min_characters: int = Field(100, ge=0)
+    """Shorter texts are dropped (OpenWebMath: 100)."""
+
+
+class HtmlSource(WebSettings):
     """Web pages in folders, to text with their formulas."""
 
     kind: Literal["html"] = "html"
     folders: tuple[str, ...]
     """Folders searched for `.html`, `.htm` and `.xhtml`; a missing one is skipped with a warning.
     A relative folder is resolved against the current directory."""
-    timeout_s: float = Field(20.0, gt=0)
-    """Seconds that one page may take before it counts as failed."""
-    memory_mib: int = Field(1024, ge=64)
-    """Memory that the process parsing one page may take."""
-    min_characters: int = Field(100, ge=0)
-    """Shorter texts are dropped (OpenWebMath: 100)."""
+
+
+class WarcSource(WebSettings):
+    """Web pages in WARC files, plain or compressed (`.gz`, `.lz4`, `.zst`)."""
+
+    kind: Literal["warc"] = "warc"
+    files: tuple[str, ...] = Field(min_length=1)
+    """Paths, globs or URLs (`s3://`, `https://`), read in this order."""
+    truncated: Literal["keep", "drop"] = "keep"
+    """Pages that the crawler cut off (`WARC-Truncated`)."""
+
+
+class WetSource(WebSettings):
+    """The text that Common Crawl extracted (WET files): formulas are mostly gone from it."""
+
+    kind: Literal["wet"] = "wet"
+    files: tuple[str, ...] = Field(min_length=1)
+    """Paths, globs or URLs (`s3://`, `https://`), read in this order."""
+
+
+class UrlsSource(WebSettings):
+    """A list of URLs, whose pages come from Common Crawl by its index."""
+
+    kind: Literal["urls"] = "urls"
+    file: str
+    """One URL a line; empty lines and lines that begin with `#` are left out."""
+    index: str = "https://index.commoncrawl.org/CC-MAIN-2024-51-index"
+    """The index server's address of one crawl; a query is `<index>?url=…&output=json`."""
+    data: str = "https://data.commoncrawl.org/"
+    """Where the index's `filename`s lie."""
+    requests_per_s: float = Field(1.0, gt=0)
+    """At most this many requests a second, over all hosts together."""
+    retries: int = Field(5, ge=0)
+    """How often a request is repeated, after 1, 2, 4 … seconds or what `Retry-After` says."""
+    user_agent: str = "mathlm (https://github.com/mathlm/mathlm)"
+    """How the client names itself; say here whom to write to."""
+    truncated: Literal["keep", "drop"] = "keep"
+    """Pages that the crawler cut off (`WARC-Truncated`)."""
 
 
 class TextSource(SourceSettings):
@@ -96,19 +141,40 @@ class ProblemsSource(SourceSettings):
     """Test problems share the templates, so only an overlap that covers all numbers is a leak."""
 
 
-class RecordsSource(SourceSettings):
-    """The user's own documents: `.jsonl` (also `.gz`, `.zst`) or Parquet with a column of text."""
+class RecordsSource(WebSettings):
+    """The user's own records: `.jsonl` (also `.gz`, `.zst`) or Parquet, of text or of pages."""
 
     kind: Literal["jsonl", "parquet"]
     files: tuple[str, ...] = Field(min_length=1)
-    """Paths or URLs, read in this order."""
+    """Paths, globs or URLs, read in this order."""
     text: str = "text"
     """The field that holds the text."""
+    html: str | None = None
+    """The field that holds a page (characters or bytes), read as web pages are; `text` is then
+    left aside."""
+    url: str = "url"
+    """The field that holds a page's URL, where there is one."""
     id: str = "id"
     """The field that holds the id; where it is absent the id is `file:line`."""
 
 
+WebSource = HtmlSource | WarcSource | WetSource | UrlsSource | RecordsSource
+
 Source = Annotated[
-    PythonSource | CodeSource | HtmlSource | TextSource | ProblemsSource | RecordsSource,
+    PythonSource
+    | CodeSource
+    | HtmlSource
+    | WarcSource
+    | WetSource
+    | TextSource
+    | ProblemsSource
+    | RecordsSource,
     Field(discriminator="kind"),
 ]
+
+
+def is_web(source: SourceSettings) -> TypeGuard[WebSource]:
+    """Whether the source yields web pages, which go through worker processes."""
+    if isinstance(source, RecordsSource):
+        return source.html is not None
+    return isinstance(source, WebSettings)

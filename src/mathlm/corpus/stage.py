@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,14 @@ from mathlm.corpus.duplicate_steps import (
     mark_duplicates,
 )
 from mathlm.corpus.fingerprints import runs_of
-from mathlm.corpus.sources import ReadPages, Services, pages
+from mathlm.corpus.reading import WebReader, inputs_digest
+from mathlm.corpus.source_config import is_web
+from mathlm.corpus.sources import OpenPool, Services, open_pool
+from mathlm.corpus.sources.shards import Shard, shards_of
 
 Problems = Callable[[], Iterable[Problem]]
+Inputs = tuple[list[Shard], int | None]
+"""Shards, and how many items they hold, if known."""
 
 
 def run(
@@ -46,17 +51,22 @@ def run(
     config: CorpusConfig,
     *,
     problems: Problems = lambda: (),
-    read_pages: ReadPages = pages.read_pages,
+    open_pages: OpenPool = open_pool,
 ) -> None:
     """Fill `context.directory`; `problems` yields what the documents must not give away."""
     directory, work = context.directory, context.directory / "work"
-    key = settings_key(config)
+    inputs = {
+        name: shards_of(source, context.progress)
+        for name, source in config.sources.items()
+        if is_web(source)
+    }
+    key = settings_key(config, [shard for shards, _ in inputs.values() for shard in shards])
     if not _finished(directory, config, key):
-        services = Services(context.progress, context.workers, read_pages)
+        services = Services(context.progress, context.workers, open_pages)
         executor = Local(context.workers)
-        job = Job(config, work, directory, key, context.progress, executor)
+        job = Job(config, work, directory, key, inputs, executor)
         job.read(services)
-        job.find_duplicates()
+        job.find_duplicates(context.progress)
         job.decontaminate(problems)
         job.write()
         job.keep_signatures()
@@ -64,13 +74,15 @@ def run(
     shutil.rmtree(work, ignore_errors=True)
 
 
-def settings_key(config: CorpusConfig) -> str:
-    """A digest of the settings and earlier runs that decide the output; other work is void."""
+def settings_key(config: CorpusConfig, inputs: Sequence[Shard] = ()) -> str:
+    """A digest of the settings, inputs and earlier runs that decide the output."""
     digest = hashlib.sha256(json.dumps(config.outcome(), sort_keys=True).encode())
     earlier = list(earlier_groups(config.duplicates.against))
     runs_of(earlier, config.duplicates)
     for group in earlier:
         digest.update((group / "manifest.json").read_bytes())
+    if inputs:
+        digest.update(inputs_digest(inputs).encode())
     return digest.hexdigest()
 
 
@@ -89,7 +101,8 @@ class Job:
     work: Path
     directory: Path
     key: str
-    progress: Progress
+    inputs: Mapping[str, Inputs]
+    """The shards of every source of web pages."""
     executor: Executor
 
     def group(self, step: str, source: str) -> Path:
@@ -105,7 +118,13 @@ class Job:
         """Read and filter every source."""
         for name, source in self.config.sources.items():
             target = self.group("read", name)
-            if not self.done(target):
+            if self.done(target):
+                continue
+            if is_web(source):
+                work, settings = self.group("shards", name), settings_key(self.config)
+                reader = WebReader(name, source, services, self.config.mode, settings, work)
+                reader.read(*self.inputs[name], target=(target, self.key))
+            else:
                 filters = steps.filters_of(source, self.config.mode)
                 steps.read_source(name, source, (filters, services), target=(target, self.key))
 
@@ -114,7 +133,7 @@ class Job:
         prints = self.directory / SIGNATURES
         return [Part(n, n, self.group("read", n), prints / n) for n in self.config.sources]
 
-    def find_duplicates(self) -> None:
+    def find_duplicates(self, progress: Progress) -> None:
         """Fingerprints of every group, then duplicates over all of them and earlier runs."""
         settings = self.config.duplicates
         near = {name: source.near_duplicates for name, source in self.config.sources.items()}
@@ -123,12 +142,12 @@ class Job:
             for part in self.parts()
             if not self.done(part.prints)
         ]
-        with self.progress.task("fingerprints", len(tasks), "groups") as task:
+        with progress.task("fingerprints", len(tasks), "groups") as task:
             for _ in self.executor.map(fingerprint_part, tasks):
                 task.advance()
         target = self.work / "duplicates"
         if not self.done(target):
-            self.progress.say("  duplicates over all sources")
+            progress.say("  duplicates over all sources")
             mark_duplicates(self.parts(), settings, self.executor, target=(target, self.key))
 
     def decontaminate(self, problems: Problems) -> None:

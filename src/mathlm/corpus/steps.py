@@ -86,19 +86,8 @@ def read_source(
             writer.add(document)
             if source.max_bytes is not None and writer.bytes >= source.max_bytes:
                 break
-        _count_beyond(select.row, opened.total, source.max_documents)
+        select.row.count_beyond(opened.total, source.max_documents)
         save_sides(group, (select, read, filtered))
-
-
-def _count_beyond(row: Row, total: int | None, max_documents: int | None) -> None:
-    """Count the items that a cap left unread, by the cap that did it."""
-    if total is None:
-        return
-    listed = min(total, max_documents or total)
-    if total > listed:
-        row.dropped["beyond max_documents"] = total - listed
-    if listed > row.kept:
-        row.dropped["beyond max_bytes"] = listed - row.kept
 
 
 def index_problems(problems: Iterable[Problem], settings: Decontamination) -> Decontaminator:

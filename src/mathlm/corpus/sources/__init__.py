@@ -1,32 +1,40 @@
-"""Readers that turn raw inputs into documents, one function a kind of source."""
+"""Readers that turn raw inputs into documents, one function a kind of source.
+
+Not here: web pages, which go through worker processes (`corpus/reading.py`).
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from mathlm.core.processes import Outcome
+from mathlm.core.processes import Pool
 from mathlm.core.progress import Progress
 from mathlm.core.records import Document
 from mathlm.corpus.source_config import (
     CodeSource,
-    HtmlSource,
     ProblemsSource,
     PythonSource,
     RecordsSource,
     Source,
     TextSource,
 )
-from mathlm.corpus.sources import pages, tables
-from mathlm.corpus.sources.files import folder_items, load_files, stable_order, unique
+from mathlm.corpus.sources import tables
+from mathlm.corpus.sources.files import load_files, stable_order, unique
 from mathlm.corpus.sources.general import general_items
 from mathlm.corpus.sources.items import Failed, Item, Loaded
 from mathlm.corpus.sources.packages import package_items
 from mathlm.corpus.sources.repositories import code_items
 
-ReadPages = Callable[[Iterable[str], HtmlSource, int], Iterator[Outcome]]
-"""How pages are parsed: `pages.read_pages` with its worker processes, or a stand-in of a test."""
+OpenPool = Callable[..., Any]
+"""What makes the pool of worker processes for pages: `open_pool`, or a stand-in of a test."""
+
+
+def open_pool(**settings: Any) -> Pool:
+    """Workers that read batches of web pages (`corpus/batches.py`)."""
+    return Pool("mathlm.corpus.batches:read_batch", **settings)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Services:
 
     progress: Progress
     workers: int = 1
-    read_pages: ReadPages = pages.read_pages
+    open_pool: OpenPool = open_pool
 
 
 def read(name: str, source: Source, services: Services) -> Reading:
@@ -52,24 +60,17 @@ def read(name: str, source: Source, services: Services) -> Reading:
         return Reading(source.count, _cap(_problems(source, name), source))
     if isinstance(source, RecordsSource):
         return Reading(None, _cap(tables.read_records(source, name), source))
+    assert isinstance(source, PythonSource | CodeSource | TextSource)
     items = list_items(source, services.progress)
     taken = items[: source.max_documents]
-    if isinstance(source, HtmlSource):
-        paths = [item.path or "" for item in taken]
-        outcomes = services.read_pages(paths, source, services.workers)
-        return Reading(len(items), pages.to_documents(taken, outcomes, name))
     return Reading(len(items), load_files(taken, name))
 
 
-def list_items(
-    source: PythonSource | CodeSource | HtmlSource | TextSource, progress: Progress
-) -> list[Item]:
+def list_items(source: PythonSource | CodeSource | TextSource, progress: Progress) -> list[Item]:
     """All items of a source of files, in the order in which caps count them."""
     if isinstance(source, CodeSource):
         found = code_items(source.folders, source.languages, progress)
         return stable_order(unique(found))
-    if isinstance(source, HtmlSource):
-        return list(unique(folder_items(source.folders, (".html", ".htm", ".xhtml"), progress)))
     if isinstance(source, PythonSource):
         return stable_order(unique(package_items(source.packages, progress)))
     return stable_order(unique(general_items(source, progress)))
@@ -86,4 +87,14 @@ def _problems(source: ProblemsSource, name: str) -> Iterator[Loaded]:
         yield Document(id=identifier, text=text, source=name)
 
 
-__all__ = ["Failed", "Item", "Loaded", "ReadPages", "Reading", "Services", "list_items", "read"]
+__all__ = [
+    "Failed",
+    "Item",
+    "Loaded",
+    "OpenPool",
+    "Reading",
+    "Services",
+    "list_items",
+    "open_pool",
+    "read",
+]

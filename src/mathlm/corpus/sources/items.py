@@ -32,4 +32,31 @@ class Failed:
     provenance: Provenance = field(default_factory=Provenance)
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A record that is no page (a request, an image, a redirect), with the reason."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """One web page as its source has it, decompressed; neither decoded nor parsed yet."""
+
+    id: str
+    data: bytes
+    content_type: str | None = None
+    """The HTTP header's whole value, for its character set."""
+    provenance: Provenance = field(default_factory=Provenance)
+    is_text: bool = False
+    """Whether `data` is text already (WET) and no HTML."""
+    noted: tuple[str, ...] = ()
+    """What the funnel counts beside the outcome: `truncated by the crawler`."""
+    stored: bytes | None = None
+    """The payload before chunked transfer and compression were undone, where it is another."""
+
+
 Loaded = Document | Failed
+Taken = Page | Skipped | Failed
+"""What a reader of web pages yields for each record."""

@@ -1,6 +1,7 @@
-"""The user's own documents: lines of JSON, or Parquet, with a field of text.
+"""The user's own records: lines of JSON, or rows of Parquet, with a field of text.
 
-Not here: what the texts must be. A line that cannot be read is a counted failure, never the end.
+Not here: fields that hold web pages (`rows.py`), what the texts must be. A line that cannot be read
+is a counted failure, never the end.
 """
 
 from __future__ import annotations
@@ -14,17 +15,27 @@ from mathlm.core.records import Document, Provenance
 from mathlm.core.storage import read_lines
 from mathlm.corpus.source_config import RecordsSource
 from mathlm.corpus.sources.items import Failed, Loaded
+from mathlm.corpus.sources.shards import files_of
+
+_BATCH_ROWS = 256
 
 
 def read_records(config: RecordsSource, source: str) -> Iterator[Loaded]:
     """A document or a failure for each record, in the order of files and records."""
-    rows = _parquet_rows if config.kind == "parquet" else _json_rows
-    for file in config.files:
-        for number, row in rows(file, config):
+    for file in files_of(config.files):
+        for number, row in rows_of(file, config.kind, (config.text, config.id)):
             yield _document(row, config, (source, file, number))
 
 
-def _json_rows(file: str, config: RecordsSource) -> Iterator[tuple[int, Any]]:
+def rows_of(file: str, kind: str, fields: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
+    """Rows with their numbers; of Parquet only the fields, the first of which must be there.
+
+    A line that is no JSON is None.
+    """
+    return _parquet_rows(file, fields) if kind == "parquet" else _json_rows(file)
+
+
+def _json_rows(file: str) -> Iterator[tuple[int, Any]]:
     for number, line in read_lines(file):
         if not line.strip():
             continue
@@ -34,7 +45,7 @@ def _json_rows(file: str, config: RecordsSource) -> Iterator[tuple[int, Any]]:
             yield number, None
 
 
-def _parquet_rows(file: str, config: RecordsSource) -> Iterator[tuple[int, Any]]:
+def _parquet_rows(file: str, fields: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
     import fsspec
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -43,10 +54,10 @@ def _parquet_rows(file: str, config: RecordsSource) -> Iterator[tuple[int, Any]]
     try:
         with fsspec.open(file, "rb") as stream:
             table = pq.ParquetFile(stream)
-            if config.text not in table.schema_arrow.names:
-                raise UserError(f"{file} has no column {config.text!r} (set `text`)")
-            columns = [n for n in (config.text, config.id) if n in table.schema_arrow.names]
-            for batch in table.iter_batches(batch_size=1024, columns=columns):
+            if fields[0] not in table.schema_arrow.names:
+                raise UserError(f"{file} has no column {fields[0]!r} (set `text` or `html`)")
+            columns = [n for n in fields if n in table.schema_arrow.names]
+            for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
                 for row in batch.to_pylist():
                     yield number, row
                     number += 1
@@ -56,14 +67,19 @@ def _parquet_rows(file: str, config: RecordsSource) -> Iterator[tuple[int, Any]]
         raise UserError(f"{file} is no Parquet file: {error}") from None
 
 
+def identifier_of(row: dict[str, Any], field: str, otherwise: str) -> str:
+    """The row's id as text that can be written."""
+    value = row.get(field)
+    return otherwise if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
+
+
 def _document(row: Any, config: RecordsSource, place: tuple[str, str, int]) -> Loaded:
     source, file, number = place
     name = file.rpartition("/")[2]
     provenance = Provenance(file=name, offset=number)
     if not isinstance(row, dict):
         return Failed(f"{name}:{number}", "not a JSON object", provenance=provenance)
-    identifier = row.get(config.id)
-    identifier = f"{name}:{number}" if identifier is None else str(identifier)
+    identifier = identifier_of(row, config.id, f"{name}:{number}")
     text = row.get(config.text)
     if not isinstance(text, str):
         return Failed(identifier, "no text", provenance=provenance)

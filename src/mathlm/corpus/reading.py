@@ -1,0 +1,315 @@
+"""Web sources to documents: shards are read by worker processes and committed one by one.
+
+A source's inputs are cut into shards (`sources/shards.py`). Each is read by one worker in short
+batches (`batches.py`); its documents, rows and side files are committed as a group, so that a
+killed run goes on after the last one, and a shard whose input has changed is read again. Ranges of
+one WARC must meet: where the next record of a range is not the first of the following one (a page
+held bytes that look like a record), the latter is read again from the right place.
+The outcome is one group, in the order of the shards, whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mathlm.core.errors import MachineError, UserError
+from mathlm.core.processes import Outcome
+from mathlm.core.progress import Task
+from mathlm.core.storage import atomic_group, read_manifest
+from mathlm.corpus import tables
+from mathlm.corpus.batches import STEPS, Batch, Blame, Request, settings_text, under_work
+from mathlm.corpus.funnel import Row
+from mathlm.corpus.sides import Side, rows_of, save_rows, save_sides
+from mathlm.corpus.source_config import WebSource
+from mathlm.corpus.sources import Services
+from mathlm.corpus.sources.archives import Place
+from mathlm.corpus.sources.items import Failed
+from mathlm.corpus.sources.shards import Shard
+
+Run = Callable[[Request], Outcome]
+"""Asks a worker; `Pool.session` gives it."""
+_LOST = -1
+"""Stands for the next record's place where a shard's end could not be reached."""
+_PART_BYTES = 256 << 20
+_SLACK_S = 5.0
+"""What a batch may take beyond the limit on one page: other pages, and the start of a worker."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One shard to be read and committed; whoever runs it ends in the same bytes."""
+
+    name: str
+    shard: Shard
+    target: Path
+    key: str
+    """Of the settings."""
+    start: Place | None = None
+    """Where to begin, if not at the first record of the shard."""
+    empty: bool = False
+    """Whether no record starts in the shard, whatever it looks like."""
+    pages: int | None = None
+    bytes: int | None = None
+    """What caps leave to be read."""
+
+    def committed(self) -> dict[str, Any] | None:
+        """The manifest of the shard's group, if it was read by these settings from this input."""
+        manifest = read_manifest(self.target)
+        if manifest is None or manifest.get("settings") != self.key:
+            return None
+        return manifest if manifest.get("shard") == self.shard.identity() else None
+
+
+def read_shard(reading: Reading, run: Run, advance: Callable[[int], None]) -> None:
+    """Read a shard batch by batch and commit it."""
+    sides = {step: Side(Row(step, reading.name)) for step in STEPS}
+    manifest: dict[str, Any] = {
+        "settings": reading.key, "shard": reading.shard.identity(), "first": None, "next": None,
+        "capped": False,
+    }  # fmt: skip
+    with (
+        atomic_group(reading.target, manifest) as group,
+        tables.Writer(group, "documents", _PART_BYTES) as writer,
+    ):
+        batches = iter(()) if reading.empty else _batches(reading, run)
+        for number, batch in enumerate(batches):
+            if number == 0 and batch.first is not None:
+                manifest["first"] = batch.first.offset
+            manifest["next"] = batch.next
+            manifest["capped"] = batch.capped
+            for document in batch.documents:
+                writer.add(document)
+            for step, side in batch.sides.items():
+                sides[step].add(side)
+            advance(batch.sides["select"].row.kept)
+        manifest["pages"], manifest["bytes"] = sides["select"].row.kept, writer.bytes
+        manifest["documents"] = writer.documents
+        save_sides(group, sides.values())
+
+
+def _batches(reading: Reading, run: Run) -> Iterator[Batch]:
+    """A shard's batches in order; a record that kills its worker becomes a failure."""
+    handle, progress = tempfile.mkstemp(prefix="mathlm-")
+    os.close(handle)
+    request = Request(reading.shard, reading.start, progress, None, reading.pages, reading.bytes)
+    culprit: tuple[int, Blame] | None = None
+    try:
+        while True:
+            os.truncate(progress, 0)
+            outcome = run(request)
+            if outcome.done:
+                batch: Batch = outcome.value
+                yield batch
+                if batch.place is None:
+                    return
+                request = _after(request, batch)
+                if culprit is not None:
+                    ahead, blame = culprit[0] - batch.records, culprit[1]
+                    culprit = None if ahead == 0 else (ahead, blame)
+                    request = request._replace(
+                        records=ahead or None, blame=None if ahead else blame
+                    )
+                continue
+            found = _what_died(outcome, progress)
+            if found is None or request.blame is not None:
+                yield _lost(reading, outcome)
+                return
+            number, blame = found
+            culprit = (number, blame) if number else None
+            request = request._replace(records=number or None, blame=None if number else blame)
+    finally:
+        os.unlink(progress)
+
+
+def _after(request: Request, batch: Batch) -> Request:
+    """The request for what follows a batch."""
+    pages, size = request.pages, request.bytes
+    if pages is not None:
+        pages -= batch.sides["select"].row.kept
+    if size is not None:
+        size -= batch.bytes
+    return request._replace(place=batch.place, records=None, blame=None, pages=pages, bytes=size)
+
+
+def _what_died(outcome: Outcome, progress: str) -> tuple[int, Blame] | None:
+    """How many records of the batch were done when its worker died, and what the next one did."""
+    if outcome.status == "error":
+        kind, _, message = outcome.detail.partition(": ")
+        raise UserError(message) if kind == "UserError" else MachineError(outcome.detail)
+    found = under_work(progress)
+    return None if found is None else (found[1], Blame(found[0], outcome.status))
+
+
+def _lost(reading: Reading, outcome: Outcome) -> Batch:
+    """The rest of a shard that kills every worker before it comes to a record."""
+    batch = Batch(reading.name, next=_LOST)
+    shard = reading.shard
+    failed = Failed(
+        f"{shard.file}:{shard.begin}", "unreadable", f"{outcome.status}, {outcome.detail}"
+    )
+    batch.pass_to("read").fail(failed)
+    return batch
+
+
+def inputs_digest(shards: Sequence[Shard]) -> str:
+    """A digest of the identities of inputs: it differs when a file was changed or replaced."""
+    return hashlib.sha256("".join(shard.identity() for shard in shards).encode()).hexdigest()
+
+
+@dataclass
+class WebReader:
+    """Reads one web source into one group."""
+
+    name: str
+    source: WebSource
+    services: Services
+    mode: str
+    key: str
+    """Of the settings, without the inputs."""
+    work: Path
+    """Where the shards' groups stand until the source is read."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, shards: Sequence[Shard], total: int | None, target: tuple[Path, str]) -> None:
+        """Read what is not committed yet, then join the shards' groups."""
+        capped = self.source.max_bytes is not None or (
+            self.source.max_documents is not None and total is None
+        )
+        readings = [
+            Reading(self.name, shard, self.work / f"{number:06d}", self.key)
+            for number, shard in enumerate(shards)
+        ]
+        options = {"settings": settings_text(self.name, self.source, self.mode)}
+        limits = {
+            "timeout_s": self.source.timeout_s + _SLACK_S, "memory_mib": self.source.memory_mib,
+        }  # fmt: skip
+        workers = 1 if capped else max(1, min(self.services.workers, len(readings)))
+        with (
+            self.services.open_pool(workers=workers, options=options, **limits) as pool,
+            self.services.progress.task(f"read {self.name}", total, "pages") as task,
+        ):
+            if capped:
+                readings = self._read_in_order(readings, pool, task)
+            else:
+                self._read_at_once(readings, pool, task)
+                self._mend(readings, pool, task)
+        _join(readings, (self.source, total), target)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def _one(self, reading: Reading, pool: Any, task: Task) -> dict[str, Any]:
+        """Read a shard unless it is committed; returns its manifest."""
+
+        def advance(number: int) -> None:
+            with self._lock:
+                task.advance(number)
+
+        done = reading.committed()
+        if done is not None:
+            advance(done["pages"])
+            return done
+        if read_manifest(reading.target) is not None:
+            self.services.progress.say(f"  {reading.shard.file}: changed, read again")
+        with pool.session() as run:
+            read_shard(reading, run, advance)
+        return read_manifest(reading.target) or {}
+
+    def _read_at_once(self, readings: Sequence[Reading], pool: Any, task: Task) -> None:
+        with ThreadPoolExecutor(max(1, self.services.workers)) as threads:
+            futures = [threads.submit(self._one, reading, pool, task) for reading in readings]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                pool.close()
+                raise
+
+    def _mend(self, readings: Sequence[Reading], pool: Any, task: Task) -> None:
+        """Read again what began at another record than the one where the range before ended."""
+        before: tuple[Shard, dict[str, Any]] | None = None
+        for reading in readings:
+            manifest = reading.committed() or {}
+            expected = _expected(before, reading.shard)
+            if expected != _LOST and expected != manifest["first"]:
+                manifest = self._again(reading, expected, pool, task)
+            before = (reading.shard, manifest)
+
+    def _again(
+        self, reading: Reading, expected: int | None, pool: Any, task: Task
+    ) -> dict[str, Any]:
+        start = None if expected is None else Place(expected)
+        mended = replace(reading, start=start, empty=start is None)
+        with pool.session() as run:
+            read_shard(mended, run, task.advance)
+        return reading.committed() or {}
+
+    def _read_in_order(self, readings: Sequence[Reading], pool: Any, task: Task) -> list[Reading]:
+        """Read one shard after another until a cap is reached; returns those that were read."""
+        pages, size = self.source.max_documents, self.source.max_bytes
+        before: tuple[Shard, dict[str, Any]] | None = None
+        read: list[Reading] = []
+        for reading in readings:
+            expected = _expected(before, reading.shard)
+            start = None if expected in (None, _LOST) else Place(expected or 0)
+            limited = replace(reading, start=start, empty=expected is None, pages=pages, bytes=size)
+            manifest = self._one(limited, pool, task)
+            read.append(limited)
+            before = (reading.shard, manifest)
+            pages = None if pages is None else pages - manifest["pages"]
+            size = None if size is None else size - manifest["bytes"]
+            if manifest["capped"]:
+                break
+        return read
+
+
+def _expected(before: tuple[Shard, dict[str, Any]] | None, shard: Shard) -> int | None:
+    """Where a shard has to begin; None where no record starts in it, `_LOST` where any will do."""
+    if before is None or shard.begin == 0 or before[0].file != shard.file:
+        return _LOST
+    following: int | None = before[1]["next"]
+    if following is None or following == _LOST:
+        return following
+    return following if shard.end is None or following < shard.end else None
+
+
+def _join(
+    readings: Sequence[Reading], given: tuple[WebSource, int | None], target: tuple[Path, str]
+) -> None:
+    """Commit the shards' groups as one."""
+    source, total = given
+    path, key = target
+    rows = {step: Row(step, path.name) for step in STEPS}
+    with atomic_group(path, {"settings": key}) as group:
+        for number, reading in enumerate(readings):
+            for row in map(Row.of, rows_of(reading.target)):
+                rows[row.step].add(row)
+            for step in STEPS:
+                _append(reading.target / f"{step}.jsonl", group / f"{step}.jsonl")
+            for part, file in enumerate(sorted(reading.target.glob("documents-*.parquet"))):
+                _link(file, group / f"documents-{number:06d}-{part:05d}.parquet")
+        rows["select"].count_beyond(total, source.max_documents)
+        save_rows(group, list(rows.values()))
+
+
+def _append(part: Path, whole: Path) -> None:
+    if part.is_file():
+        with part.open("rb") as source, whole.open("ab") as target:
+            shutil.copyfileobj(source, target)
+
+
+def _link(file: Path, name: Path) -> None:
+    """The same file under another name, without a copy where the file system can do that."""
+    try:
+        os.link(file, name)
+    except OSError:
+        shutil.copyfile(file, name)

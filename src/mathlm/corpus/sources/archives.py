@@ -1,0 +1,244 @@
+"""Records of a WARC file from any place in it, over whatever is broken between them.
+
+FastWARC parses (Bevendorff et al., *Elastic ChatNoir*, ECIR 2018); this module adds what hostile
+files need: after an error reading goes on at the next place where a record starts, and a range of
+a file can be read alone. A start is where a gzip, LZ4 or Zstandard frame, or a line of a plain
+file, begins that FastWARC reads as a WARC header. A page may hold such bytes on purpose: whoever
+reads ranges has to compare where one ended with where the next began (`corpus/reading.py`).
+Not here: what a record means (`warc.py`).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Literal, NamedTuple
+
+from mathlm.corpus.sources.streams import Stream
+
+_FRAMES = re.compile(rb"\x1f\x8b\x08|\x04\x22\x4d\x18|\x28\xb5\x2f\xfd")
+_LINES = re.compile(rb"(?<=\n)WARC/[01]\.")
+_WINDOW = 1 << 20
+_OVERLAP = 16
+_PEEK = 64 << 10
+_MAX_HEADER = 64 << 10
+_CHUNK = 1 << 20
+_INSIDE = b"\nWARC/1."
+_CANDIDATES = 3
+_BROKEN = "broken record"
+TOO_LARGE = "too large"
+
+Phase = Literal["next", "read", "work"]
+Mark = Callable[[Phase], None]
+"""Told before each step that a file could crash or hang."""
+
+
+class Place(NamedTuple):
+    """Where reading goes on: the start of a record, and how many records to pass over from it."""
+
+    offset: int
+    skip: int = 0
+
+
+class Found(NamedTuple):
+    """A record, its payload (HTTP header included) and, where it is broken, the reason."""
+
+    offset: int
+    record: Any
+    """FastWARC's, or None where not even the header could be read."""
+    data: bytes = b""
+    reason: str = ""
+
+
+class Archive:
+    """An open WARC file, read from a place on to the last record that starts before `end`.
+
+    Of each record, `limit_of(record)` bytes are read at most; 0 leaves its payload alone.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        end: int | None,
+        limit_of: Callable[[Any], int],
+        mark: Mark = lambda phase: None,
+    ) -> None:
+        self._stream, self._probe = Stream(file), Stream(file)
+        self._end, self._limit_of, self._mark = end, limit_of, mark
+        self._compressed = _FRAMES.match(self._probe.read(4)) is not None
+        self._anchor = Place(0)
+        self._trail: list[int] = []
+        self.next: int | None = None
+        """Once `records` has ended: where the first record behind the range starts, if any."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self._probe.close()
+
+    def find_start(self, begin: int, end: int | None = None) -> int | None:
+        """The first place from `begin` and before `end` where a record starts, if any."""
+        starts = _FRAMES if self._compressed else _LINES
+        position = begin
+        while end is None or position < end:
+            before = 1 if position else 0
+            self._probe.seek(position - before)
+            window = self._probe.read(_WINDOW)
+            for match in starts.finditer(window if before else b"\n" + window):
+                start = position - 1 + match.start()
+                if end is not None and start >= end:
+                    return None
+                if start >= position and self._header_at(start) is not None:
+                    return start
+            if len(window) < _WINDOW:
+                return None
+            position += _WINDOW - _OVERLAP
+        return None
+
+    def _header_at(self, offset: int) -> dict[str, str] | None:
+        """The header of the record that starts there, or None where none does."""
+        self._probe.seek(offset)
+        record = _first_record(self._probe.read(_PEEK))
+        return None if record is None else dict(record.headers.to_dict())
+
+    def records(self, place: Place) -> Iterator[Found]:
+        """The records from `place` on, broken ones with the reason."""
+        at: int | None = place.offset
+        skip = place.skip
+        while at is not None and (self._end is None or at < self._end):
+            self._anchor, self._trail = Place(at), []
+            at = yield from self._run(at, skip)
+            skip = 0
+        self.next = at
+
+    def leave(self, place: Place, phase: Phase) -> tuple[Found, Place | None]:
+        """The record at a place, unread because it killed a worker in `phase`, and where to go on.
+
+        What died while it read may have been led astray by the file: then it goes on at the next
+        start, else behind the record.
+        """
+        from fastwarc.warc import ArchiveIterator
+
+        self._stream.seek(place.offset)
+        iterator = ArchiveIterator(self._stream, parse_http=False, max_header_len=_MAX_HEADER)
+        last: int | None = place.offset
+        for _ in range(place.skip):
+            last = next(iterator).stream_pos
+        if phase == "next":
+            last = self.find_start((last or 0) + 1) if place.skip else last
+            found = Found(place.offset if last is None else last, None)
+        else:
+            record = next(iterator)
+            last, found = record.stream_pos, Found(record.stream_pos, record)
+            if phase == "work":
+                return found, Place(place.offset, place.skip + 1)
+        start = None if last is None else self.find_start(last + 1)
+        return found, None if start is None else Place(start)
+
+    def after(self) -> Place:
+        """The place behind the records found so far.
+
+        Where several records share a gzip member FastWARC gives the later ones the next member's
+        place; so a place counts only once a record with a greater one came after it.
+        """
+        trail, candidates = self._trail, 0
+        for index in range(len(trail) - 2, -1, -1):
+            if trail[index] >= trail[index + 1]:
+                continue
+            if self._header_at(trail[index]) is not None:
+                self._anchor, self._trail = Place(trail[index]), trail[index:]
+                break
+            candidates += 1
+            if candidates == _CANDIDATES:
+                break
+        return Place(self._anchor.offset, len(self._trail))
+
+    def _run(self, start: int, skip: int) -> Generator[Found, None, int | None]:
+        """Records from `start` until something is broken; returns where to go on, if anywhere."""
+        from fastwarc.warc import ArchiveIterator
+
+        self._stream.seek(start)
+        iterator = ArchiveIterator(self._stream, parse_http=False, max_header_len=_MAX_HEADER)
+        last = start
+        while True:
+            self._mark("next")
+            try:
+                record = next(iterator)
+            except StopIteration:
+                return None
+            except OSError:
+                going_on = self.find_start(last + 1)
+                nothing = going_on is None and not self._trail and start == 0
+                yield self._found(last, None, reason="no WARC file" if nothing else _BROKEN)
+                return going_on
+            last = record.stream_pos
+            if self._end is not None and last >= self._end and self._is_at(record, last):
+                return last
+            if len(self._trail) < skip:
+                self._trail.append(last)
+                continue
+            found = self._read(record)
+            yield found
+            if found.reason and (self._compressed or found.reason != TOO_LARGE):
+                return self.find_start(last + 1)
+
+    def _is_at(self, record: Any, offset: int) -> bool:
+        """Whether the record itself starts there, and not only the gzip member after it."""
+        return self._header_at(offset) == dict(record.headers.to_dict())
+
+    def _found(self, offset: int, record: Any, data: bytes = b"", reason: str = "") -> Found:
+        self._trail.append(offset)
+        self._mark("work")
+        return Found(offset, record, data, reason)
+
+    def _read(self, record: Any) -> Found:
+        limit, offset = self._limit_of(record), record.stream_pos
+        if limit == 0:
+            return self._found(offset, record)
+        self._mark("read")
+        try:
+            record.parse_http(quirks_mode=True, max_header_len=_MAX_HEADER)
+            declared = record.content_length
+            data = _read_up_to(record.reader, limit + 1)
+        except OSError:
+            return self._found(offset, record, reason=_BROKEN)
+        if len(data) > limit:
+            return self._found(offset, record, reason=TOO_LARGE)
+        if len(data) < declared:
+            return self._found(offset, record, reason="cut off")
+        if self._compressed and _INSIDE in data and self._overran(offset, len(data)):
+            return self._found(offset, record, reason="wrong length")
+        return self._found(offset, record, data)
+
+    def _overran(self, offset: int, size: int) -> bool:
+        """Whether a payload of `size` bytes went beyond the gzip member in which it began."""
+        following = self.find_start(offset + 1)
+        if following is None:
+            return False
+        self._probe.seek(offset)
+        record = _first_record(self._probe.read(following - offset))
+        try:
+            return record is not None and len(_read_up_to(record.reader, size)) < size
+        except OSError:
+            return True
+
+
+def _first_record(data: bytes) -> Any:
+    """The first record of some bytes of a WARC file, or None where its header cannot be read."""
+    from fastwarc.warc import ArchiveIterator
+
+    stream = io.BytesIO(data)
+    try:
+        return next(iter(ArchiveIterator(stream, parse_http=False, max_header_len=_MAX_HEADER)))
+    except (OSError, StopIteration):
+        return None
+
+
+def _read_up_to(reader: Any, size: int) -> bytes:
+    """At most `size` bytes, in steps: a length that a header claims is never asked for at once."""
+    parts: list[bytes] = []
+    while size > 0 and (part := reader.read(min(size, _CHUNK))):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

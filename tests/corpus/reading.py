@@ -1,0 +1,59 @@
+"""What the tests of web sources share: a source read by real worker processes into a folder."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from mathlm.core.progress import Progress
+from mathlm.corpus.funnel import check
+from mathlm.corpus.reading import WebReader
+from mathlm.corpus.sources import Services
+from mathlm.corpus.sources.shards import SHARD_BYTES, shards_of
+
+QUIET = Progress(quiet=True)
+
+
+def read_web(
+    source, folder: Path, *, shard_bytes: int = SHARD_BYTES, workers: int = 1, **more: Any
+):
+    """The documents (rows of Parquet) and the funnel (by step) of a source."""
+    reader = WebReader(
+        "web", source, Services(QUIET, workers, **more), "default", "k", folder / "s"
+    )
+    reader.read(*shards_of(source, QUIET, shard_bytes), target=(folder / "web", "k"))
+    return committed(folder / "web")
+
+
+def committed(group: Path):
+    """The documents and the funnel of a group that was read."""
+    rows = json.loads((group / "rows.json").read_text())
+    check(rows)
+    paths = sorted(group.glob("documents-*.parquet"))
+    documents = [row for path in paths for row in pq.read_table(path).to_pylist()]
+    assert len(documents) == rows[-1]["kept"]
+    return documents, {row["step"]: row for row in rows}
+
+
+def warc_of(pages, path: Path, *, gzip: bool = True, **headers: str) -> Path:
+    """A WARC written by warcio: `pages` are (url, HTML bytes, HTTP headers or None)."""
+    from warcio.statusandheaders import StatusAndHeaders
+    from warcio.warcwriter import WARCWriter
+
+    with path.open("wb") as file:
+        writer = WARCWriter(file, gzip=gzip)
+        for url, data, http in pages:
+            lines = [("Content-Type", "text/html; charset=utf-8")] if http is None else http
+            record = writer.create_warc_record(
+                url,
+                "response",
+                payload=io.BytesIO(data),
+                http_headers=StatusAndHeaders("200 OK", lines, protocol="HTTP/1.1"),
+                warc_headers_dict={"WARC-Date": "2026-01-01T00:00:00Z", **headers},
+            )
+            writer.write_record(record)
+    return path
