@@ -4,6 +4,7 @@ import pytest
 
 from mathlm.core.errors import UserError
 from mathlm.grading import POLICIES, grade
+from mathlm.grading.latex_text import latex_to_text
 from mathlm.grading.llemma import numeric_equal
 from mathlm.grading.minerva import normalise
 from mathlm.grading.parse_latex import parse_prefix
@@ -116,3 +117,36 @@ def test_every_policy_accepts_a_plain_number_and_refuses_another(policy):
 def test_the_library_as_a_peer():
     assert _right("$1/2$", "$\\frac{2}{4}$", "math_verify")
     assert grade("$1/2$", "$\\frac{2}{5}$", policy="math_verify").status == "incorrect"
+
+
+@pytest.mark.parametrize(
+    ("latex", "text"),
+    [
+        ("\\frac{x+1}{y-2}", "x+1/y-2"), ("\\sqrt[3]{2}", "√(2)"), ("\\sqrt23", "√(2)3"),
+        ("\\mbox{cm}", ""), ("\\text{ and }", " and "), ("\\left( 3 , 4 \\right]", "( 3 , 4 ]"),
+        ("\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "[ 1 2; 3 4 ]"), ("\\unknown{ab}c", "abc"),
+        ("\\begin{array}{cc} 1 & 2 \\\\ 3 & 4 \\end{array}", "[ 1 2; 3 4 ]"), ("30\\", "30"),
+        ("\\binom{5}{2}", "52"), ("x\\in\\mathbb{R}", "x∈ℝ"), ("1{,}000", "1,000"),
+        ("\\begin{pmatrix} 1 \\\\[2pt] 2 \\end{pmatrix}", "[ 1; 2 ]"), ("\\sin x", "sinx"),
+    ],
+)  # fmt: skip
+def test_latex_as_the_text_that_pylatexenc_prints(latex, text):
+    """Measured with pylatexenc 2.10."""
+    assert latex_to_text(latex) == text
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "right"),
+    [
+        ("2\\sqrt{3}", "3.4641", False),
+        ("\\sqrt[3]{2}", "\\sqrt{2}", True),
+        ("9901", "\\left(9901\\right)", True),
+        ("3:4", "3/4", False),
+        ("\\ln 8", "3\\ln 2", False),
+        ("\\frac{x}{x-1}", "x/x-1", True),
+        ("-3", "−3", False),
+    ],
+)
+def test_prm800k_keeps_the_habits_of_the_original(gold, answer, right):
+    """Measured with the original's code."""
+    assert _right(gold, answer, "prm800k") is right

@@ -67,7 +67,9 @@ _MAX_PASSES = 20
 """Passes after which cleaning stops even where a hostile text would still change."""
 _ROW_GAP = re.compile(r"\\\\\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\]")
 _DEGREE_NAME = re.compile(r"\\deg(?:rees?)?(?![A-Za-z])")
-_LEADING = re.compile(r"^(?:\.{3}|\\l?dots)?\s*(?:=|\\approx(?![a-z])|\\therefore(?![a-z]))\s*")
+_LEADING = re.compile(
+    r"^(?:\.{3}|\\l?dots)?\s*(?:(?:=|\\approx(?![a-z])|\\therefore(?![a-z]))\s*)+(?=\S)"
+)
 _TWICE = re.compile(r"(?<=\d)\s*\((?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\)$")
 _TO = re.compile(r"(?<=\d)\s+to\s+(?=\d)")
 _DEGREE_LETTER = re.compile(r"(?<=\d)\s*\^\s*(?:\{o\}|o)(?![A-Za-z])")

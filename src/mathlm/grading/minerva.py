@@ -81,7 +81,7 @@ def tex_equal(gold: str, answer: str, *, zero_fails: bool = False) -> Judgement:
 
     There a gold answer that reads as 0 is taken for unreadable (`if not parsed`).
     """
-    if gold == answer:
+    if gold and gold == answer:
         return Judgement("correct", "string", gold, answer)
     first = parse_prefix(gold)
     if first is None or (zero_fails and terms_equal(first, parse_prefix("0"))):

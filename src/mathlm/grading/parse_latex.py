@@ -19,12 +19,11 @@ _TOKEN = re.compile(
     r"|(?P<sign>\\[{},;:! ]|[-+*/^_(){}\[\]|!=<>,.;:']|.))",
     re.DOTALL,
 )
-_IGNORED = words_of(
-    r"\left \right \, \; \: \! \quad \qquad \limits \displaystyle \big \bigl \bigr"
-) | {"\\ "}
+_IGNORED = words_of(r"\left \right \, \; \: \! \quad \qquad \limits \big \bigl \bigr") | {"\\ "}
 _NAMED = words_of("sin cos tan csc sec cot arcsin arccos arctan sinh cosh tanh exp log ln")
 _RELATIONS = words_of(r"= < > \le \leq \ge \geq \lt \gt \ne \neq")
 _CLOSES = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
+_FLOORS = {"\\lfloor": ("\\rfloor", "floor"), "\\lceil": ("\\rceil", "ceil")}
 _MAX_DEPTH, _MAX_LENGTH = 60, 1000
 
 
@@ -37,11 +36,15 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         value = match[kind]
         if value in _IGNORED:
             continue
-        if kind == "sign" and value in '\\%$&#~@"`?':
+        if (kind == "sign" and value in '\\%$&#~@"`?;') or not value.isascii():
             raise Unreadable(f"{value!r}")
+        if kind == "number" and "." not in value and text[match.end() :].startswith("."):
+            raise Unreadable("a full stop after digits")
         if kind == "number" and found and found[-1][0] == "number":
             found[-1] = ("number", found[-1][1] + value)
             continue
+        if kind == "number" and value[0] == "0" and value[1:2].isdigit():
+            raise Unreadable("a leading zero")
         found.append((kind, value))
     return [*found, ("end", "")]
 
@@ -112,14 +115,14 @@ class _Prefix:
 
     def starts(self) -> bool:
         if self.kind() == "command":
-            return self.value() not in _RELATIONS
+            return self.value() not in _RELATIONS and self.value() not in ("\\rfloor", "\\rceil")
         return self.kind() in ("number", "letter") or self.value() in _CLOSES
 
     def power(self) -> Term:
         base = self.atom()
         while self.value() in ("^", "!"):
             factorial = self.take() == "!"
-            base = Apply("!", (base,)) if factorial else Apply("^", (base, self.script()))
+            base = Apply("!", (base,)) if factorial else Apply("^", (base, self.exponent()))
         return base
 
     def script(self) -> Term:
@@ -128,6 +131,10 @@ class _Prefix:
         if self.kind() == "number":
             return self.digit()
         return self.factor_signed() if self.value() == "-" else self.atom()
+
+    def exponent(self) -> Term:
+        """A script of which a number is taken whole: `10^100`."""
+        return _number(self.take()) if self.kind() == "number" else self.script()
 
     def digit(self) -> Term:
         number = self.value()
@@ -196,7 +203,11 @@ class _Prefix:
             return self.function(name[1:])
         if name == "\\infty":
             return Symbol(".oo")
-        if name in ("\\begin", "\\end", "\\int", "\\sum", "\\lim", "\\prod"):
+        if name in _FLOORS:
+            inside = self.expression()
+            self.need(_FLOORS[name][0])
+            return Apply(_FLOORS[name][1], (inside,))
+        if name in _RELATIONS or name in ("\\begin", "\\end", "\\int", "\\sum", "\\lim", "\\prod"):
             raise Unreadable(name)
         return self.called(Symbol("." + name[1:] + self.subscript()))
 

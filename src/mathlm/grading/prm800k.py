@@ -2,20 +2,23 @@
 
 Strings normalised as Hendrycks' MATH does, then a second normalisation, tuples part by part,
 unreduced fractions and non-integers against integer golds wrong, at most two letters, no long
-exponents. Deviations: LaTeX is turned into plain text by rules of our own instead of pylatexenc,
-and SymPy's `parse_expr` (which evaluates) is replaced by our grammar and comparison at places.
+exponents. Deviations: LaTeX is turned into plain text by rules of our own instead of pylatexenc
+(`latex_text`), and SymPy's `parse_expr` (which evaluates) is replaced by our grammar and comparison
+at places. `benchmarks/grading_policies.py` measures the agreement.
 """
 
 from __future__ import annotations
 
 import re
 
+from mathlm.grading.clean import unify
 from mathlm.grading.extraction import Extraction, extract
 from mathlm.grading.grader import Judgement
+from mathlm.grading.latex_text import latex_to_text
 from mathlm.grading.minerva import gold_answer
 from mathlm.grading.parser import parse
 from mathlm.grading.scalars import expressions, is_scalar
-from mathlm.grading.terms import TooLarge, Unreadable
+from mathlm.grading.terms import E, I, Symbol, TooLarge, Unreadable, replaced
 
 _BRACKETS = "()[]"
 _UNITS = (
@@ -26,40 +29,43 @@ _TEXT = re.compile(r"\\text\{(.+?)\}")
 _COMMAS = re.compile(r"(\d)(,)(\d\d\d)($|\D)")
 _FRACTION = re.compile(r"-?[0-9]+.?/0*[1-9][0-9]*.?")
 _LONG_POWER = re.compile(r"\^[0-9]+\^|\^[0-9][0-9]+")
-_SHORT_FRACTION = re.compile(r"\\frac\s*([^{\s])\s*([^{\s])")
-_HALF_FRACTION = re.compile(r"\\frac\s*([^{\s])\s*\{")
-_NESTED_FRACTION = re.compile(r"\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-_ROOT = re.compile(r"\\sqrt\s*\{([^{}]*)\}")
+_UNPARSED = re.compile(r"[:|]|[^\x00-\x7fα-ωϕϵ]")
+"""What the original's Python parser refuses."""
+_NAME = re.compile(r"[a-z]{2,}(?=\d)")
+"""Names before a digit, which the original splits into letters: `ln8` is l·n·8."""
 _WORDS = {"√": "sqrt", "π": "pi", "∞": "inf", "∪": "U", "·": "*", "×": "*"}
-_COMMANDS = {
-    "\\cdot": "*", "\\times": "*", "\\pi": "pi", "\\infty": "inf", "\\cup": "U", "\\le": "<=",
-    "\\ge": ">=", "\\left": "", "\\right": "", "\\,": " ", "\\!": "", "\\;": " ", "\\ ": " ",
-}  # fmt: skip
+_PLAIN_NAMES = {E: Symbol("e."), I: Symbol("i.")}
 _MAX = 1000
 
 
 def strip_string(text: str) -> str:
-    """Hendrycks' normalisation of a MATH answer (`math_equivalence.py`), as PRM800K calls it."""
+    """Hendrycks' normalisation of a MATH answer (`math_normalize.py`), as PRM800K calls it."""
+    text = text.strip()
+    whole = _TEXT.fullmatch(text)
+    text = whole[1].strip() if whole else text
+    stripped = text
     for before, after in (
         ("\n", ""), ("\\!", ""), ("\\\\", "\\"), ("tfrac", "frac"), ("dfrac", "frac"),
         ("\\left", ""), ("\\right", ""), ("^{\\circ}", ""), ("^\\circ", ""), ("\\$", ""),
     ):  # fmt: skip
-        text = text.replace(before, after)
-    text = text.split("\\text{ ", maxsplit=1)[0]
-    for before, after in (("\\%", ""), ("%", ""), (" .", " 0."), ("{.", "{0.")):
-        text = text.replace(before, after)
-    if text.startswith("."):
-        text = "0" + text
-    sides = text.split("=")
+        stripped = stripped.replace(before, after)
+    if stripped.count("\\text{ ") > 1:
+        return text  # the original fails here and keeps the answer as it was
+    stripped = stripped.split("\\text{ ", maxsplit=1)[0]
+    for before, after in (("\\%", ""), (" .", " 0."), ("{.", "{0.")):
+        stripped = stripped.replace(before, after)
+    if stripped.startswith("."):
+        stripped = "0" + stripped
+    sides = stripped.split("=")
     if len(sides) == 2 and len(sides[0]) <= 2:
-        text = sides[1]
-    text = re.sub(r"\\sqrt([^{])", r"\\sqrt{\1}", text).replace(" ", "")
-    text = re.sub(r"\\frac([^{])([^{])", r"\\frac{\1}{\2}", text)
-    text = re.sub(r"\\frac([^{])\{", r"\\frac{\1}{", text)
-    if text == "0.5":
+        stripped = sides[1]
+    stripped = re.sub(r"\\sqrt([^{])", r"\\sqrt{\1}", stripped).replace(" ", "")
+    stripped = re.sub(r"\\frac([^{])([^{])", r"\\frac{\1}{\2}", stripped)
+    stripped = re.sub(r"\\frac([^{])\{", r"\\frac{\1}{", stripped)
+    if stripped == "0.5":
         return "\\frac{1}{2}"
-    plain = re.fullmatch(r"(-?\d+)/(-?\d+)", text)
-    return f"\\frac{{{plain[1]}}}{{{plain[2]}}}" if plain else text
+    plain = re.fullmatch(r"(-?[1-9]\d*|0)/(-?[1-9]\d*|0)", stripped)
+    return f"\\frac{{{plain[1]}}}{{{plain[2]}}}" if plain else stripped
 
 
 def _is_whole(text: str) -> bool:
@@ -78,19 +84,11 @@ def _without_commas(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """LaTeX as the plain text that pylatexenc would print."""
-    text = (
-        text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac").replace("\\frac", " \\frac")
-    )
-    text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
-    text = _HALF_FRACTION.sub(r"\\frac{\1}{", text)
-    for _ in range(8):
-        replaced = _ROOT.sub(r"sqrt(\1)", _NESTED_FRACTION.sub(r"\1/\2", text))
-        if replaced == text:
-            break
-        text = replaced
-    for command, plain in _COMMANDS.items():
-        text = text.replace(command, plain)
+    """LaTeX as plain text, with the names that the original gives to its signs."""
+    try:
+        text = latex_to_text(re.sub(r"\\[td]?frac(?![a-z])", r" \\frac", text))
+    except RecursionError:
+        return text
     for sign, plain in _WORDS.items():
         text = text.replace(sign, plain)
     return text.strip()
@@ -134,11 +132,21 @@ def _equal_terms(first: str, second: str) -> bool:
     letters = {ch for ch in joined.replace("sqrt", "").replace("frac", "") if ch.isalpha()}
     if len(letters) > 2 or "^{" in joined or "^(" in joined or _LONG_POWER.search(joined):
         return False
+    if _UNPARSED.search(first) or _UNPARSED.search(second):
+        return False
     try:
-        a, b = parse(first, thousands=False), parse(second, thousands=False)
+        a, b = (parse(_split(text), thousands=False) for text in (first, second))
     except (Unreadable, TooLarge):
         return False
-    return is_scalar(a) and is_scalar(b) and expressions(a, b, exactly=True)[0] is True
+    if not (is_scalar(a) and is_scalar(b)):
+        return False
+    a, b = replaced(a, _PLAIN_NAMES), replaced(b, _PLAIN_NAMES)
+    return expressions(a, b, exactly=True)[0] is True
+
+
+def _split(text: str) -> str:
+    """The text with names split as the original splits them, and Greek letters by name."""
+    return unify(_NAME.sub(lambda m: m[0] if m[0] == "pi" else "*".join(m[0]) + "*", text))
 
 
 def equal(gold: str, answer: str) -> tuple[bool, str]:

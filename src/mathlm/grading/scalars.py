@@ -86,7 +86,7 @@ def _close(x: complex, y: complex, tolerance: float) -> bool:
     )
 
 
-def _closed_forms(a: Term, b: Term) -> Decision:
+def _closed_forms(a: Term, b: Term, *, exactly: bool) -> Decision:
     """Two numbers of which one at least is irrational."""
     try:
         x = numeric(a)
@@ -98,6 +98,8 @@ def _closed_forms(a: Term, b: Term) -> Decision:
         return False, "magnitude"
     if _close(x, y, _CLOSE):
         return True, "numeric"
+    if exactly:
+        return False, "numeric"
     for term, other in ((a, y), (b, x)):
         decimal = as_decimal(term)
         if decimal is not None and not isinstance(other, complex) and math.isfinite(other):
@@ -157,7 +159,7 @@ def expressions(a: Term, b: Term, *, exactly: bool = False) -> Decision:
         return (first == second, "number") if exactly else numbers(a, b, first, second)
     variables = symbols(a) | symbols(b)
     if not variables and not any(_is_call(part) for t in (a, b) for part in walk(t)):
-        return _closed_forms(a, b)
+        return _closed_forms(a, b, exactly=exactly)
     for term in (a, b):
         if not symbols(term) and not any(_is_call(part) for part in walk(term)):
             try:
