@@ -55,9 +55,11 @@ def _perplexity(context: StageContext, config: PerplexityConfig) -> None:
 
 
 def _solve(context: StageContext, config: SolveConfig) -> None:
-    from mathlm.solving.stage import run
+    from mathlm.grading.completions import answer_of
+    from mathlm.grading.verdicts import same_answers
+    from mathlm.solving.stage import Wiring, run
 
-    run(context, config)
+    run(context, config, Wiring(answer=answer_of, same=same_answers))
 
 
 def _grade(context: StageContext, config: GradeConfig) -> None:

@@ -24,8 +24,7 @@ from mathlm.core.stage import StageContext, StageInput
 from mathlm.core.storage import read_jsonl
 from mathlm.solving.config import SolveConfig, SolverConfig
 from mathlm.solving.engines.local import LocalEngine
-from mathlm.solving.stage import run
-from mathlm.solving.store import key_of
+from mathlm.solving.stage import Wiring, run
 
 torch.set_num_threads(1)
 TASKS = ("arithmetic-seen", "arithmetic-unseen")
@@ -114,7 +113,9 @@ def test_the_files_of_a_stage(finished: Path) -> None:
         for solver, samples in (("greedy", 1), ("vote", 2))
         for sample in range(samples)
     ]
-    assert [key_of(c) for c in made] == expected and len(problems) == 6
+    assert [(c.task, c.problem_id, c.solver, c.sample_index) for c in made] == expected and len(
+        problems
+    ) == 6
     assert [p.task for p in problems] == [TASKS[0]] * 3 + [TASKS[1]] * 3
     assert all(c.cost.seconds == 0 and c.cost.model_tokens > 0 for c in made)
     assert not any(c.segments[0].logprobs for c in made)
@@ -141,8 +142,8 @@ def test_a_torn_run_generates_only_what_is_missing(
     directory = tmp_path / "torn"
     shutil.copytree(finished, directory)
     lines = (directory / "completions.jsonl").read_bytes().splitlines(keepends=True)
-    journal = b"".join(b"[" + line.strip() + b"]\n" for line in lines[5:12])
-    (directory / "completions.journal.jsonl").write_bytes(journal[:-30])
+    (directory / "journal").mkdir()
+    (directory / "journal/1-of-1.jsonl").write_bytes(b"".join(lines[5:12])[:-30])
     for name in FILES:
         (directory / name).unlink()
     asked: list[Any] = []
@@ -183,7 +184,7 @@ def test_more_samples_generate_only_the_rest(
 def test_programs_run_in_the_sandbox_that_is_handed_in(trained: Path, tmp_path: Path) -> None:
     solvers = {"pot": SolverConfig(kind="program", max_tokens=8)}
     box = Box("full")
-    run(context(tmp_path, trained), config(solvers=solvers), sandbox=lambda *_: box)
+    run(context(tmp_path, trained), config(solvers=solvers), Wiring(sandbox=lambda *_: box))
     made = list(read_jsonl(tmp_path / "completions.jsonl", Completion))
     assert {c.segments[-1].status for c in made if len(c.segments) == 2} == {"ok"}
     assert json.loads((tmp_path / "meta.json").read_text())["sandbox_level"] == "full"
@@ -192,7 +193,11 @@ def test_programs_run_in_the_sandbox_that_is_handed_in(trained: Path, tmp_path: 
 
 def test_where_the_sandbox_refuses_programs_are_left_out(trained: Path, tmp_path: Path) -> None:
     solvers = {**config().solvers, "pot": SolverConfig(kind="program", max_tokens=8)}
-    run(context(tmp_path, trained), config(solvers=solvers), sandbox=lambda *_: Box("rlimits"))
+    run(
+        context(tmp_path, trained),
+        config(solvers=solvers),
+        Wiring(sandbox=lambda *_: Box("rlimits")),
+    )
     meta = json.loads((tmp_path / "meta.json").read_text())
     (left,) = meta["left_out"]
     assert left["solver"] == "pot" and "landlock" in left["reason"]
@@ -232,7 +237,7 @@ torch.set_num_threads(1)
 from pathlib import Path
 from mathlm.core.stage import StageContext, StageInput
 from mathlm.solving.config import SolveConfig
-from mathlm.solving.stage import run
+from mathlm.solving.stage import Wiring, run
 config = SolveConfig.model_validate_json({config!r})
 inputs = {{"model": (StageInput("base", "train", Path({trained!r})),)}}
 run(StageContext("solve", Path({directory!r}), inputs, seed=1, workers=1), config)

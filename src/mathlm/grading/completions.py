@@ -1,17 +1,23 @@
 """The answer's text of a completion: what a model wrote, or what its program left.
 
 Not here: extraction from that text (`extraction`). A program's answer is its variable `answer`,
-else the last line that it printed; a program that failed has a status instead.
+else the last line that it printed; a program that failed has a status instead, unless the model
+went on after it. Nothing is read from a thought, least of all from one that was cut off.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mathlm.core.records import Completion, CompletionSegment, Status
+from mathlm.core.records import Completion, CompletionSegment, Problem, Status
+from mathlm.grading.grader import find
 from mathlm.grading.typed import typed_text
 
 _FAILED: dict[str, Status] = {"timeout": "timeout"}
+_THINK, _THINK_END = "<think>", "</think>"
+_BLOCK = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -26,14 +32,45 @@ class Answered:
 
 def answered(completion: Completion) -> Answered:
     """What of a completion is to be graded."""
-    tools = [segment for segment in completion.segments if segment.source == "tool"]
+    if completion.finish_reason == "error":
+        return Answered("", "error", "it could not be made (logs/errors.jsonl of its stage)")
+    segments = _last_part(completion.segments)
+    if segments and segments[-1].thought:
+        return Answered("", "no_answer", "it ended inside its thought")
+    segments = [segment for segment in segments if not segment.thought]
+    tools = [place for place, segment in enumerate(segments) if segment.source == "tool"]
     if not tools:
-        return Answered(completion.text)
-    after = completion.segments[completion.segments.index(tools[-1]) + 1 :]
+        return _said("".join(segment.text for segment in segments))
+    program = _of_program(segments[tools[-1]])
+    after = segments[tools[-1] + 1 :]
     written = "".join(segment.text for segment in after if segment.source == "model")
-    if "boxed" in written or "nswer" in written:  # tool-integrated reasoning states its answer
-        return Answered(written)
-    return _of_program(tools[-1])
+    prose = _BLOCK.sub("", written)
+    # Tool-integrated reasoning states its answer after the output, or goes on without its program.
+    if "boxed" in prose or "nswer" in prose or (program.status is not None and prose.strip()):
+        return _said(written)
+    return program
+
+
+def answer_of(problem: Problem, completion: Completion) -> str | None:
+    """The answer that grading would read from a completion; None where there is none."""
+    found = answered(completion)
+    if found.status is not None or not found.text.strip():
+        return None
+    return find(found.text, bool(problem.choices)).answer
+
+
+def _last_part(segments: Sequence[CompletionSegment]) -> list[CompletionSegment]:
+    """What follows the last place where the model was asked anew."""
+    starts = [place for place, segment in enumerate(segments) if segment.status == "anew"]
+    return list(segments[starts[-1] + 1 :] if starts else segments)
+
+
+def _said(text: str) -> Answered:
+    """A text without the thoughts that stand in it."""
+    text = text.rpartition(_THINK_END)[2]
+    if _THINK in text:
+        return Answered("", "no_answer", "it ended inside its thought")
+    return Answered(text)
 
 
 def _of_program(segment: CompletionSegment) -> Answered:

@@ -28,7 +28,8 @@ def run(context: StageContext, config: GradeConfig) -> None:
     """Fill the stage's directory."""
     source = context.input("completions")
     problems = {(p.task, p.id): p for p in read_jsonl(source / "problems.jsonl", Problem)}
-    completions = list(read_jsonl(source / "completions.jsonl", Completion))
+    made = read_jsonl(source / "completions.jsonl", Completion)
+    completions = [completion for completion in made if completion.parent is None]
     started = time.perf_counter()
     verdicts: list[Verdict] = []
     for policy in config.policies:

@@ -6,6 +6,7 @@ the answer first, then the tree it came from. Not here: how services are made (`
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,11 +39,32 @@ class ToolResult(Protocol):
         """How well it was shut in."""
 
 
+class ToolSession(Protocol):
+    """An interpreter after some programs; running another one makes another session."""
+
+    @property
+    def alive(self) -> bool:
+        """False where the last program had to be killed: nothing can be run from here."""
+
+    @property
+    def result(self) -> ToolResult | None:
+        """How the program that led here ended; None before the first."""
+
+    async def run(self, code: str) -> ToolSession:
+        """The session after `code`; this one stays as it was."""
+
+    def close(self) -> None:
+        """Let this state go; those after it stay."""
+
+
 class Tool(Protocol):
     """Runs programs that a model wrote (`mathlm.solving.sandbox.Sandbox`)."""
 
     async def run(self, program: str) -> ToolResult:
         """How the program ended."""
+
+    async def open(self) -> ToolSession:
+        """A session before its first program."""
 
 
 class Verifier(Protocol):
@@ -65,6 +87,12 @@ class Prover(Protocol):
         """Whether a completion proves its problem."""
 
 
+Answer = Callable[[Problem, Completion], str | None]
+"""The answer that grading would read from a completion; None where there is none."""
+Same = Callable[[str, str], bool]
+"""Whether grading takes two answers for equal. May take seconds: call it from a thread."""
+
+
 @dataclass(frozen=True)
 class Services:
     """What a run offers to its solvers; None where the run has none."""
@@ -72,8 +100,12 @@ class Services:
     engine: Engine
     seed: int = 0
     sandbox: Tool | None = None
+    sessions: asyncio.Semaphore | None = None
+    """How many sandbox sessions may be open at a time; None: any number."""
     verifier: Verifier | None = None
     prover: Prover | None = None
+    answer: Answer | None = None
+    same: Same | None = None
 
 
 Solver = Callable[[Problem, int, Services], Awaitable[Sequence[Completion]]]

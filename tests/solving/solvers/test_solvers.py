@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from mathlm.core.records import Completion, Problem, TypedValue
+from mathlm.grading import grade
+from mathlm.grading.completions import answered
 from mathlm.solving.engines.protocol import Generation, Request, Sampling, StopReason
 from mathlm.solving.services import Services
 from mathlm.solving.solvers import SOLVERS
 from mathlm.solving.solvers.asking import Asking
-from mathlm.solving.solvers.program import program_of
+from mathlm.solving.solvers.programs import program_in_form, program_of
 from mathlm.tasks import Prompt
 
 PROMPT = Prompt(
@@ -110,7 +112,10 @@ def test_a_program_is_run_and_its_result_is_a_segment() -> None:
 def test_an_error_keeps_its_kind_and_no_addresses() -> None:
     error = 'Traceback:\n  File "/tmp/x91"\nsympy.SympifyError: <object at 0x7f12>'
     (made,) = solve("program", Replaying("1/0"), Box(Ran("error", "", error, variables={})))
-    assert (made.segments[1].status, made.segments[1].text) == ("error", "sympy.SympifyError")
+    assert (made.segments[1].status, made.segments[1].text) == (
+        "error",
+        "sympy.SympifyError: <object at 0x…>",
+    )
 
 
 def test_an_empty_program_is_not_run() -> None:
@@ -136,3 +141,78 @@ def test_programs_need_a_sandbox() -> None:
 )
 def test_the_program_in_a_text(text: str, program: str) -> None:
     assert program_of(text) == program
+
+
+SYMPY = """```
+x = symbols("x")
+answer = solve(x**2 - 2, x)
+```
+The imports required for this program are
+```
+from sympy import symbols, solve
+```
+"""
+
+
+def form(name: str, **more: Any) -> Prompt:
+    return Prompt((), "{question}", "", (), program_form=name, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "program"),
+    [
+        (
+            "def solution():\n    return 3\n",
+            form("solution"),
+            "def solution():\n    return 3\n\nanswer = solution()\nprint(answer)\n",
+        ),
+        (
+            "    return 3\n",
+            form("solution"),
+            "def solution():\n    return 3\n\nanswer = solution()\nprint(answer)\n",
+        ),
+        ("x = 3\nprint(x)", form("print"), "x = 3\nprint(x)\n"),
+        ("The answer is 3.", form("print"), ""),
+        ("x = 3", form("print"), ""),
+        (
+            SYMPY,
+            form("blocks"),
+            'from sympy import symbols, solve\nx = symbols("x")\nanswer = solve(x**2 - 2, x)\n',
+        ),
+        ("```\nanswer = 2\n```\nThe imports", form("blocks"), "\nanswer = 2\n"),
+        ("answer = 2", form("blocks"), "answer = 2\n"),
+        (" \n", form("blocks"), ""),
+    ],
+)
+def test_programs_by_their_form(text: str, prompt: Prompt, program: str) -> None:
+    assert program_in_form(text, prompt) == program
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "answer"),
+    [
+        ("def solution():\n    return 7 / 2", form("solution"), "3.5"),
+        ("def solution():\n    return answer", form("solution"), None),
+        ("answer = 5\nprint(answer + 1)", form("print"), "6"),
+        (SYMPY, form("blocks"), r"-\sqrt{2}, \sqrt{2}"),
+        ("ans = 5\nanswer = 6", form("answer", answer_name="ans"), "5"),
+        (
+            "x = Symbol('x')\nans = solve_it(2*x - 3, x)[x]",
+            form("answer", answer_name="ans"),
+            "3/2",
+        ),
+        ("answer = 5\nprint(9)", form("answer"), "5"),
+        ("print(9)", form("answer"), "9"),
+    ],
+)
+def test_what_a_program_of_each_form_answers(
+    box: Any, text: str, prompt: Prompt, answer: str | None
+) -> None:
+    how = Asking(name="mine", prompt=prompt, shots=0, sampling=Sampling())
+    services = Services(engine=Replaying(text), sandbox=box)  # type: ignore[arg-type]
+    (made,) = asyncio.run(SOLVERS["program"](PROBLEM, 0, services, how=how))
+    found = answered(made)
+    if answer is None:
+        assert found.status == "error"
+    else:
+        assert grade(answer, found.text).status == "correct", made.segments[-1]

@@ -6,13 +6,19 @@ The one place that knows which kinds of engine there are. Not here: how one gene
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from mathlm.core.errors import UserError
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import write_json
 from mathlm.solving.config import SolveConfig
 from mathlm.solving.engines.protocol import Engine
+
+_MODEL_FILES = frozenset({".safetensors", ".json", ".model", ".txt", ".jinja"})
+_BLOCKS, _BLOCK_BYTES = 128, 1 << 16
 
 
 def model_place(context: StageContext, config: SolveConfig) -> tuple[str, str]:
@@ -25,6 +31,35 @@ def model_place(context: StageContext, config: SolveConfig) -> tuple[str, str]:
     if config.model is None:
         raise UserError(f"stage '{context.name}' has no model: give needs.model, or model = PATH")
     return config.model, config.model
+
+
+def model_key(context: StageContext, config: SolveConfig) -> str:
+    """What names the model by its content: completions of another one are not taken for its own."""
+    _, place = model_place(context, config)
+    folder = Path(place)
+    if not folder.is_dir():
+        return place
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _MODEL_FILES:
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+            _sample(path, digest)
+    return digest.hexdigest()
+
+
+def _sample(path: Path, digest: Any) -> None:
+    """Feed a file to the digest: whole if it is small, else blocks spread evenly over it.
+
+    Reading 64 GB of weights to name them would take longer than many a run.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        if size <= _BLOCKS * _BLOCK_BYTES:
+            digest.update(file.read())
+            return
+        for number in range(_BLOCKS):
+            file.seek((size - _BLOCK_BYTES) * number // (_BLOCKS - 1))
+            digest.update(file.read(_BLOCK_BYTES))
 
 
 @contextlib.contextmanager
@@ -50,7 +85,11 @@ def _local(context: StageContext, config: SolveConfig) -> Iterator[Engine]:
     torch.set_num_threads(context.workers)
     model = load_model(place, dtype=dtype, device="cuda" if cuda else "cpu")
     engine = LocalEngine(
-        model, load_tokenizer(place), max_rows=config.max_rows, memory_mib=config.memory_mib
+        model,
+        load_tokenizer(place),
+        max_rows=config.max_rows,
+        memory_mib=config.memory_mib,
+        deterministic=config.deterministic,
     )
     try:
         yield engine

@@ -142,7 +142,11 @@ class Likelihood:
 
 
 class Engine(Protocol):
-    """A language model that answers many coroutines at once."""
+    """A language model that answers many coroutines at once.
+
+    An engine that keeps no prefixes raises NotImplementedError from `prefix`: whoever goes on
+    from what was written then sends the whole text again.
+    """
 
     async def generate(self, request: Request) -> Generation:
         """The generation that the request asks for."""

@@ -149,7 +149,10 @@ class Session:
         """How the turn that led here ended; None before the first."""
 
     async def run(self, code: str, *, timeout_s: float | None = None) -> Session:
-        """The session after `code`; its `result` tells how that ended and names all variables."""
+        """The session after `code`; its `result` tells how that ended and names all variables.
+
+        As in a notebook, the value of a last line that is an expression is printed.
+        """
         if not self.alive:
             raise UserError("the session is over: its last turn was killed, or it was closed")
         limits = replace(self._limits, timeout_s=timeout_s or self._limits.timeout_s)

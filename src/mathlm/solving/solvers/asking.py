@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mathlm.core.records import Completion, CompletionSegment, Cost, Problem
-from mathlm.solving.engines.protocol import Request, Sampling
-from mathlm.solving.services import Services
-from mathlm.tasks import Prompt
+from mathlm.core.records import Completion, CompletionSegment, Cost, FinishReason, Problem
+from mathlm.solving.engines.protocol import Message, Request, Sampling
+from mathlm.solving.engines.protocol import Prompt as EnginePrompt
+from mathlm.tasks.prompt import Prompt
 
 
 @dataclass(frozen=True)
@@ -20,38 +20,58 @@ class Asking:
     shots: int
     """Worked examples before the question."""
     sampling: Sampling
+    reasoning: bool = False
+    """The model thinks first: what it writes before `</think>` is its thought."""
+    think_tokens: int | None = None
+    """Most tokens of the thought, which then is ended for the model; None: as the answer's."""
+    total_tokens: int | None = None
+    """Most tokens that the model may write in one completion; None: as many as its turns allow."""
+    part: str = ""
+    """Which of a solver's questions it is, where it has several: keys its randomness too."""
 
     def examples(self) -> str:
-        """The worked examples that every prompt of this solver begins with."""
-        return self.prompt.examples(self.shots)
+        """The worked examples that every prompt of this solver begins with; none in a chat."""
+        return "" if self.prompt.chat else self.prompt.examples(self.shots)
+
+    def text(self, problem: Problem) -> EnginePrompt:
+        """What the model is asked: a text to complete, or the turns of a chat."""
+        if not self.prompt.chat:
+            return self.prompt.render(problem, self.shots)
+        turns = self.prompt.messages(problem, self.shots)
+        return tuple(Message(turn.role, turn.text) for turn in turns)
+
+    def stops(self) -> tuple[str, ...]:
+        """The prompt's stop strings and the solver's."""
+        return (*self.prompt.stops, *self.sampling.stops)
 
     def request(self, problem: Problem, sample_index: int, seed: int) -> Request:
         """The request of one sample."""
-        stops = (*self.prompt.stops, *self.sampling.stops)
+        stream = "/".join((problem.task, problem.id, self.name, *((self.part,) * bool(self.part))))
         return Request(
-            prompt=self.prompt.render(problem, self.shots),
+            prompt=self.text(problem),
             shared=self.examples(),
-            problem_id=f"{problem.task}/{problem.id}/{self.name}",
+            problem_id=stream,
             sample_index=sample_index,
             seed=seed,
-            sampling=replace(self.sampling, stops=stops),
+            sampling=replace(self.sampling, stops=self.stops()),
         )
 
-
-async def ask(
-    problem: Problem, sample_index: int, services: Services, *, how: Asking
-) -> Completion:
-    """The model's own text as a completion of one segment."""
-    made = await services.engine.generate(how.request(problem, sample_index, services.seed))
-    segment = CompletionSegment(
-        source="model", text=made.text, token_ids=made.token_ids, logprobs=made.logprobs
-    )
-    return Completion(
-        problem_id=problem.id,
-        task=problem.task,
-        solver=how.name,
-        sample_index=sample_index,
-        segments=(segment,),
-        finish_reason=made.finish_reason,
-        cost=Cost(prompt_tokens=made.prompt_tokens, model_tokens=len(made.token_ids)),
-    )
+    def completion(
+        self,
+        problem: Problem,
+        sample_index: int,
+        segments: tuple[CompletionSegment, ...],
+        finish_reason: FinishReason,
+        *,
+        cost: Cost,
+    ) -> Completion:
+        """A completion of this solver."""
+        return Completion(
+            problem_id=problem.id,
+            task=problem.task,
+            solver=self.name,
+            sample_index=sample_index,
+            segments=segments,
+            finish_reason=finish_reason,
+            cost=cost,
+        )

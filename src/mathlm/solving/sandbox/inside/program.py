@@ -8,6 +8,7 @@ how the process ended.
 
 from __future__ import annotations
 
+import ast
 import atexit
 import builtins
 import gc
@@ -25,6 +26,8 @@ from typing import Any
 from mathlm.solving.sandbox.inside import values
 
 FILENAME = "<program>"
+_SHOW = " show"
+"""No name that a program could use."""
 MAX_ERROR_CHARACTERS = 4096
 _ENOMEM = 12
 _DYNAMIC = frozenset({"exec", "globals", "vars", "locals", "setattr", "__dict__", "update"})
@@ -101,17 +104,36 @@ def _names(compiled: types.CodeType) -> list[str]:
     return found
 
 
-def execute(code: str, namespace: dict[str, Any], names: dict[str, None]) -> tuple[str, str]:
+def _shown(code: str) -> ast.Module:
+    """The syntax tree of `code` with a last line that is an expression shown, as in a notebook."""
+    tree = ast.parse(code, FILENAME)
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.Expr):
+        shown = ast.Call(ast.Name(_SHOW, ast.Load()), [last.value], [])
+        tree.body[-1] = ast.copy_location(ast.Expr(shown), last)
+    return ast.fix_missing_locations(tree)
+
+
+def _show(value: Any) -> None:
+    if value is not None:
+        print(repr(value))
+
+
+def execute(
+    code: str, namespace: dict[str, Any], names: dict[str, None], *, show: bool = False
+) -> tuple[str, str]:
     """Run `code` in `namespace`: (`ok` | `error` | `memory`, what went wrong).
 
-    Adds the names that the code mentions to `names`.
+    Adds the names that the code mentions to `names`. `show`: print the value of the last line.
     """
     linecache.cache[FILENAME] = (len(code), None, code.splitlines(keepends=True), FILENAME)
     try:
-        compiled = compile(code, FILENAME, "exec", dont_inherit=True)
+        source = _shown(code) if show else code
+        compiled = compile(source, FILENAME, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         return "error", _describe(error)
-    names.update(dict.fromkeys(_names(compiled)))
+    names.update(dict.fromkeys(name for name in _names(compiled) if name != _SHOW))
+    builtins.__dict__[_SHOW] = _show
     try:
         exec(compiled, namespace)
     except SystemExit as leaving:

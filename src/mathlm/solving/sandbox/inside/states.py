@@ -67,7 +67,7 @@ def _turn(
         text = file.read().decode("utf-8", "surrogatepass")
     program.open_streams()
     own = os.getpid()
-    ending = program.execute(text, namespace, names)
+    ending = program.execute(text, namespace, names, show=True)
     if os.getpid() != own:
         os._exit(0)  # a child that the turn forked has come to its end
     program.join_threads()
