@@ -28,6 +28,7 @@ COMMANDS = {
     "overlap": "n-grams that a benchmark shares with a corpus",
     "grade": "judge answers against gold answers, with the rule that decided",
     "compare": "paired comparison of two runs, in a table and one sentence",
+    "serve": "an OpenAI-compatible server over a local model",
     "sandbox": "run programs as the tool solver would",
     "doctor": "what works on this machine",
     "completion": "print shell completion for bash, zsh or tcsh",
@@ -35,7 +36,7 @@ COMMANDS = {
 _GROUPS = {
     "from documents to a measured model": ("run", "stage", "plan"),
     "corpus": ("extract", "explain", "overlap"),
-    "answers": ("grade", "compare", "sandbox"),
+    "answers": ("grade", "compare", "sandbox", "serve"),
     "this machine": ("doctor", "completion"),
 }
 

@@ -15,6 +15,7 @@ _EXTRAS = {
     "corpus": ("pyarrow", "selectolax", "tokenizers"),
     "train": ("torch", "transformers", "safetensors", "tokenizers"),
     "report": ("matplotlib", "latex2mathml"),
+    "server": ("httpx2", "starlette", "uvicorn"),
 }
 
 

@@ -9,7 +9,7 @@ restart change nothing on CPU in float32. Not here: servers of other programs, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, count, pairwise
 from typing import Any
@@ -120,7 +120,7 @@ class LocalEngine:
         self._start()
         return await answer
 
-    async def stream(self, request: Request) -> AsyncIterator[Piece | Generation]:
+    async def stream(self, request: Request) -> AsyncGenerator[Piece | Generation, None]:
         """The generation as it comes: pieces, then the whole; leaving early cancels it."""
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[Piece | None] = asyncio.Queue()
