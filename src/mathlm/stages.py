@@ -12,6 +12,8 @@ from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext, StageKind
 from mathlm.corpus import config as corpus
 from mathlm.corpus.config import CorpusConfig
+from mathlm.corpus.quality import config as quality
+from mathlm.corpus.quality.config import ClassifierConfig, RecallConfig
 from mathlm.grading.config import GradeConfig
 from mathlm.reporting import config as reporting
 from mathlm.reporting.config import ReportConfig
@@ -34,6 +36,18 @@ def _corpus(context: StageContext, config: CorpusConfig) -> None:
             yield from TASKS[name].load("test", None, context.seed)
 
     run(context, config, problems=problems)
+
+
+def _classifier(context: StageContext, config: ClassifierConfig) -> None:
+    from mathlm.corpus.quality.stage import run
+
+    run(context, config)
+
+
+def _recall(context: StageContext, config: RecallConfig) -> None:
+    from mathlm.corpus.quality.recall import run
+
+    run(context, config)
 
 
 def _tokens(context: StageContext, config: TokensConfig) -> None:
@@ -76,6 +90,21 @@ def _report(context: StageContext, config: ReportConfig) -> None:
 
 KINDS: dict[str, StageKind] = {
     "corpus": StageKind(CorpusConfig, _corpus, needs={}, expect=corpus.expect),
+    "classifier": StageKind(
+        ClassifierConfig,
+        _classifier,
+        needs={"documents": ("corpus",), "recalled": ("recall",)},
+        optional=frozenset({"documents", "recalled"}),
+        several=frozenset({"documents", "recalled"}),
+        expect=quality.expect_classifier,
+    ),
+    "recall": StageKind(
+        RecallConfig,
+        _recall,
+        needs={"classifier": ("classifier",), "documents": ("corpus",), "before": ("recall",)},
+        optional=frozenset({"before"}),
+        several=frozenset({"documents"}),
+    ),
     "tokens": StageKind(
         TokensConfig,
         _tokens,

@@ -1,0 +1,114 @@
+"""What a page's address says of it: search results, user pages, sites of other people's PDFs.
+
+`default` rules are ours and match whole parts of an address: OpenWebMath's match anywhere, so
+that `/search` drops `/searching-a-sorted-list` and `issn` drops `dissnet.org`. `paper` has its
+rules from `filtering/filter_dataset.py`; its list of 65 substrings is read from that file where the
+user has it, with two commas missing as published (three entries are one). Not here: spelling of
+addresses for duplicates (`urls.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import re
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from mathlm.core.errors import UserError
+
+Mode = Literal["default", "paper"]
+
+_SEGMENTS = {
+    "search results": {"search", "searchresults", "search-results", "suche", "recherche"},
+    "log-in page": {"login", "signin", "sign-in", "signup", "register", "logout", "password"},
+    "user page": {"users", "user", "profile", "profiles", "author", "authors", "members"},
+    "shop page": {"cart", "checkout", "wishlist", "basket"},
+    "list of publications": {"bibtex", "bibbase", "all_publications"},
+}
+_LISTS = {"users", "user", "profile", "profiles", "author", "authors", "members"}
+_HOSTS = {
+    "arxiv copy": ("arxiv-vanity.com", "arxiv-export.org", "export.arxiv.org"),
+    "document sharing": (
+        "scribd.com", "issuu.com", "docplayer.net", "studylib.net", "manualzz.com", "dokumen.pub",
+        "vdoc.pub", "slideshare.net", "coursehero.com", "academia.edu", "researchgate.net",
+    ),
+}  # fmt: skip
+_SEARCH = re.compile(r"(?:^|&)(?:q|query|search|s|keyword)=[^&]", re.IGNORECASE)
+_REPEAT = re.compile(r"(?:^|&)(?:replytocom|print|action=edit|sort|order|share)=", re.IGNORECASE)
+_MAX_CHARACTERS = 4096
+
+_PAPER_SUBSTRINGS = (
+    "arxiv-vanity", "proceedings", "bibbase", "nrsworld.com", "bibtex", "issn", "arxiv-export",
+    "bmjopen", "stackexchange.com/users", "mathoverflow.net/users",
+)  # fmt: skip
+_LIBRETEXTS = ("math", "phys", "stats")
+
+
+def bad_address(url: str, mode: Mode = "default") -> str | None:
+    """What the rules say against the address, or None."""
+    url = url[:_MAX_CHARACTERS]
+    if mode == "paper":
+        if "/search" in url and "//search" not in url:
+            return "/search"
+        return next((part for part in _PAPER_SUBSTRINGS if part in url), None)
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return None
+    for reason, hosts in _HOSTS.items():
+        if any(host == h or host.endswith(f".{h}") for h in hosts):
+            return reason
+    segments = [segment.lower() for segment in parts.path.split("/") if segment]
+    for reason, names in _SEGMENTS.items():
+        # A page about a user or an author lies below the name; `/author.html` may be about one.
+        if any(s in names and not (s in _LISTS and s == segments[-1]) for s in segments):
+            return reason
+    if segments[-1:] and segments[-1] in {"search", "users", "members"}:
+        return "search results" if segments[-1] == "search" else "user page"
+    if _SEARCH.search(parts.query) and not _is_thread(parts.query):
+        return "search results"
+    return "variant of a page" if _REPEAT.search(parts.query) else None
+
+
+def _is_thread(query: str) -> bool:
+    """Forums put the thread's number beside words that were searched for."""
+    return any(f"{name}=" in query for name in ("t", "p", "topic", "thread", "id"))
+
+
+def off_topic_libretexts(url: str, formulas: int) -> bool:
+    """LibreTexts outside mathematics, physics and statistics, without a formula (OpenWebMath)."""
+    return "libretexts" in url and not any(name in url for name in _LIBRETEXTS) and formulas == 0
+
+
+def listed(url: str, path: str, sha256: str | None = None) -> str | None:
+    """The first substring of the user's list that stands in the address, or None."""
+    return next((part for part in read_list(path, sha256) if part in url), None)
+
+
+@functools.lru_cache(maxsize=4)
+def read_list(path: str, sha256: str | None = None) -> tuple[str, ...]:
+    """Substrings of a list: lines of a text file (`#` begins a comment), or `BAD_URLS` of a `.py`.
+
+    The Python file is parsed, never run. `UserError` where the file or its checksum is wrong.
+    """
+    try:
+        data = Path(path).read_bytes()
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the list of addresses {path}: {error}") from None
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise UserError(f"{path} is not the file that url_list_sha256 names")
+    if not path.endswith(".py"):
+        lines = (line.strip() for line in text.splitlines())
+        return tuple(line for line in lines if line and not line.startswith("#"))
+    try:
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BAD_URLS":
+                return tuple(map(str, ast.literal_eval(node.value)))
+    except (SyntaxError, ValueError, RecursionError):
+        pass
+    raise UserError(f"{path} has no list BAD_URLS")

@@ -1,0 +1,98 @@
+"""Numbers of the filters for web pages, `[stage.corpus.filters]` in a recipe.
+
+Not here: what the filters do (`filters.py`), in which order they stand (`filters.ORDER`). Two sets
+of defaults: those below, and `PAPER`, OpenWebMath's published ones (arXiv 2310.06786 and
+keirp/OpenWebMath@98f81d0), which `mode = "paper"` puts in place of what a recipe does not set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from mathlm.core.stage import StageConfig
+
+
+class WebFilters(StageConfig):
+    """What a web page must be to be kept; a filter whose limit is None is off."""
+
+    prefilter: bool = True
+    """Whether pages whose raw bytes bear no mark of mathematics are left unparsed."""
+    language: str | None = "en"
+    """ISO 639-1 code of the language that is kept; None keeps all."""
+    min_language: float = Field(0.5, ge=0, le=1)
+    """Least probability of the language (OpenWebMath: top label `en` with p >= 0.5)."""
+    min_language_words: int = Field(10, ge=0)
+    """Texts of fewer plain words are kept: so few say no language (ours; paper: 0)."""
+    language_model: str | None = None
+    """A fastText model such as the published lid.176 (`.bin`, `.ftz`); None: py3langid's."""
+    mathematics: bool = True
+    """Whether a page must have formulas or, judged by its prose, be about mathematics."""
+    classifier: str | None = None
+    """A trained classifier's folder or a fastText `.bin`; the recipe's `needs.classifier` fills it.
+    Without one, a page with a formula is mathematics and one without is none."""
+    classifier_label: str = "__label__positive"
+    """In a fastText model: the label whose probability counts."""
+    min_score: float = Field(0.15, ge=0, le=1)
+    """Least classifier score of a page with formulas (OpenWebMath: 0.15)."""
+    min_score_without_formulas: float = Field(0.8, ge=0, le=1)
+    """Least classifier score of a page without formulas (OpenWebMath: 0.8)."""
+    min_final_score: float | None = Field(None, ge=0, le=1)
+    """Least score of any page in the last pass (OpenWebMath's `filter_dataset.py`: 0.17)."""
+    perplexity_model: str | None = None
+    """A KenLM model (`.bin` or `.arpa`) of mathematical text; None: no such filter."""
+    max_perplexity: float = Field(15_000, gt=0)
+    """Highest perplexity (OpenWebMath: 30,000, then 15,000 in the last pass)."""
+    max_final_perplexity: float | None = Field(None, gt=0)
+    """Highest perplexity in the last pass (OpenWebMath: 15,000)."""
+    url_rules: bool = True
+    """Whether pages are dropped by what their address says (search results, user pages …)."""
+    url_list: str | None = None
+    """A file of substrings of addresses, one a line, or OpenWebMath's `filter_dataset.py`."""
+    url_list_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """What the list's sha256 must be."""
+    max_accents: float | None = Field(0.015, ge=0, le=1)
+    """Highest share of accented Latin letters among all characters (OpenWebMath: 1.5 %)."""
+    max_repeated_lines: float | None = Field(0.4, ge=0, le=1)
+    """Highest share of characters in lines that stood before (Gopher, 2112.11446 table A1: 0.2,
+    which drops forum threads whose answers quote the question)."""
+    max_frequent_ngram: float | None = Field(0.3, ge=0, le=1)
+    """Highest share of words in the most frequent 2-, 3- or 4-gram (Gopher: 0.20, 0.18, 0.16)."""
+    max_repeated_words: float | None = Field(0.5, ge=0, le=1)
+    """Highest share of words in 10-grams that stood before; a formula is one word (Gopher: 0.10,
+    which drops tables of identities and, again, quoted questions)."""
+    max_boilerplate: float | None = Field(0.5, ge=0, le=1)
+    """Highest share of characters in lines of boilerplate (ours)."""
+    min_alphabetic: float | None = Field(0.25, ge=0, le=1)
+    """Least share of words with a letter, a formula counting as one (Gopher: 0.8 of plain text)."""
+    quality: str | None = None
+    """A trained quality model's folder; the recipe's `needs.quality` fills it."""
+    min_quality: float = Field(3.0, ge=0, le=5)
+    """Least quality from 0 to 5 (FineMath: 3)."""
+
+    @model_validator(mode="after")
+    def _accents_of_english(self) -> WebFilters:
+        """Accents say something of English pages alone."""
+        if self.language not in (None, "en") and "max_accents" not in self.model_fields_set:
+            object.__setattr__(self, "max_accents", None)
+        return self
+
+
+PAPER: dict[str, Any] = {
+    "min_language_words": 0,
+    "min_final_score": 0.17,
+    "max_perplexity": 30_000,
+    "max_final_perplexity": 15_000,
+    "max_repeated_lines": None,
+    "max_frequent_ngram": None,
+    "max_repeated_words": None,
+    "max_boilerplate": None,
+    "min_alphabetic": None,
+}
+"""Where OpenWebMath differs from the defaults."""
+
+
+def with_paper_defaults(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings as given, the published ones in the place of those that are not."""
+    return {**PAPER, **given}

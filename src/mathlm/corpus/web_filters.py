@@ -1,0 +1,275 @@
+"""Filters of web pages: which there are, in which order they stand, and what each compares.
+
+Each is a `Filter` (a document in, the reason to drop it or None out) that can also say what it
+compared (`check`). C4's rule, which drops a page with a curly bracket, is not among them and must
+never be: FineMath's first version lost its LaTeX to it. Numbers come from `filter_config.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from mathlm.core.records import Document, Provenance
+from mathlm.corpus import addresses
+from mathlm.corpus.filter_config import WebFilters
+from mathlm.corpus.quality import figures, language
+from mathlm.corpus.quality.perplexity import perplexity
+from mathlm.corpus.quality.prose import count_formulas
+from mathlm.corpus.quality.scores import score
+
+Mode = Literal["default", "paper"]
+
+
+class Check(NamedTuple):
+    """What a filter found: the figure, its limits, and the reason if the document is dropped."""
+
+    reason: str | None
+    figure: float | None = None
+    least: float | None = None
+    most: float | None = None
+    note: str = ""
+
+
+class WebFilter(Protocol):
+    """A filter that can say what it compared."""
+
+    def __call__(self, document: Document) -> str | None:
+        """The reason to drop the document, or None."""
+
+    def check(self, document: Document) -> Check:
+        """The same with the figure and its limits."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Drops a document whose figure lies outside of limits."""
+
+    reason: str
+    figure: Callable[[str], float]
+    least: float | None = None
+    most: float | None = None
+
+    def __call__(self, document: Document) -> str | None:
+        """The reason to drop the document, or None."""
+        return self.check(document).reason
+
+    def check(self, document: Document) -> Check:
+        """The figure of the document's text against the limits."""
+        figure = self.figure(document.text)
+        low = self.least is not None and not figure >= self.least
+        high = self.most is not None and not figure <= self.most
+        return Check(self.reason if low or high else None, figure, self.least, self.most)
+
+
+@dataclass(frozen=True)
+class Mathematics:
+    """Drops a document whose classifier score is too low for one with, or without, formulas."""
+
+    classifier: str | None
+    label: str
+    least: float
+    least_without_formulas: float
+
+    def __call__(self, document: Document) -> str | None:
+        """The reason to drop the document, or None."""
+        return self.check(document).reason
+
+    def check(self, document: Document) -> Check:
+        """The score, or without a classifier the number of formulas."""
+        formulas = count_formulas(document.text)
+        if self.classifier is None:
+            reason = None if formulas else "no formulas"
+            return Check(reason, formulas, 1, note="formulas; there is no classifier")
+        found = score(document.text, self.classifier, label=self.label)
+        least = self.least if formulas else self.least_without_formulas
+        reason = None
+        if not found >= least:
+            reason = "not mathematics" if formulas else "not mathematics, no formulas"
+        return Check(reason, found, least, note=f"{formulas} formulas")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Drops a document by its URL; one without a URL passes."""
+
+    reason: str
+    against: Callable[[str, str], str | None]
+    """What speaks against a URL (and the text behind it), or None."""
+
+    def __call__(self, document: Document) -> str | None:
+        """The reason to drop the document, or None."""
+        return self.check(document).reason
+
+    def check(self, document: Document) -> Check:
+        """What speaks against the document's URL."""
+        url = document.provenance.url
+        if not url:
+            return Check(None, note="no URL")
+        against = self.against(url, document.text)
+        return Check(f"{self.reason}: {against}" if against else None, note=url[:200])
+
+
+def _language(settings: WebFilters) -> WebFilter | None:
+    if settings.language is None:
+        return None
+    figure = functools.partial(
+        language.probability,
+        language=settings.language,
+        model=settings.language_model,
+        min_words=settings.min_language_words,
+    )
+    return Limit(f"language is not {settings.language}", figure, least=settings.min_language)
+
+
+def _mathematics(settings: WebFilters) -> WebFilter | None:
+    if not settings.mathematics:
+        return None
+    least = settings.min_score, settings.min_score_without_formulas
+    return Mathematics(settings.classifier, settings.classifier_label, *least)
+
+
+def _final_score(settings: WebFilters) -> WebFilter | None:
+    if not settings.mathematics or not settings.classifier or settings.min_final_score is None:
+        return None
+    figure = functools.partial(score, path=settings.classifier, label=settings.classifier_label)
+    return Limit("not mathematics, last pass", figure, least=settings.min_final_score)
+
+
+def _perplexity(settings: WebFilters) -> WebFilter | None:
+    if settings.perplexity_model is None:
+        return None
+    figure = functools.partial(perplexity, path=settings.perplexity_model)
+    return Limit("perplexity", figure, most=settings.max_perplexity)
+
+
+def _final_perplexity(settings: WebFilters) -> WebFilter | None:
+    if settings.perplexity_model is None or settings.max_final_perplexity is None:
+        return None
+    figure = functools.partial(perplexity, path=settings.perplexity_model)
+    return Limit("perplexity, last pass", figure, most=settings.max_final_perplexity)
+
+
+def _address(settings: WebFilters, mode: Mode) -> WebFilter | None:
+    if not settings.url_rules:
+        return None
+    return Address("address", lambda url, text: addresses.bad_address(url, mode))
+
+
+def _listed(settings: WebFilters) -> WebFilter | None:
+    path, sha256 = settings.url_list, settings.url_list_sha256
+    if path is None:
+        return None
+    return Address("listed address", lambda url, text: addresses.listed(url, path, sha256))
+
+
+def _libretexts(settings: WebFilters) -> WebFilter | None:
+    if not settings.url_rules:
+        return None
+
+    def against(url: str, text: str) -> str | None:
+        formulas = count_formulas(text) if "libretexts" in url else 1
+        return "libretexts" if addresses.off_topic_libretexts(url, formulas) else None
+
+    return Address("off topic", against)
+
+
+def _most(reason: str, figure: Callable[[str], float], most: float | None) -> WebFilter | None:
+    return None if most is None else Limit(reason, figure, most=most)
+
+
+def _quality(settings: WebFilters) -> WebFilter | None:
+    if settings.quality is None:
+        return None
+    figure = functools.partial(score, path=settings.quality)
+    return Limit("quality", figure, least=settings.min_quality)
+
+
+FILTERS: Mapping[str, Callable[[WebFilters, Mode], WebFilter | None]] = {
+    "language": lambda s, _: _language(s),
+    "mathematics": lambda s, _: _mathematics(s),
+    "perplexity": lambda s, _: _perplexity(s),
+    "final_perplexity": lambda s, _: _final_perplexity(s),
+    "final_score": lambda s, _: _final_score(s),
+    "address": _address,
+    "listed_address": lambda s, _: _listed(s),
+    "libretexts": lambda s, _: _libretexts(s),
+    "accents": lambda s, _: _most("accents", figures.accents, s.max_accents),
+    "repeated_lines": lambda s, _: _most(
+        "repeated lines", figures.repeated_lines, s.max_repeated_lines
+    ),
+    "frequent_ngram": lambda s, _: _most(
+        "frequent n-gram", figures.frequent_ngram, s.max_frequent_ngram
+    ),
+    "repeated_words": lambda s, _: _most(
+        "repeated words", figures.repeated_words, s.max_repeated_words
+    ),
+    "boilerplate": lambda s, _: _most("boilerplate", figures.boilerplate, s.max_boilerplate),
+    "alphabetic": lambda s, _: (
+        None
+        if s.min_alphabetic is None
+        else Limit("few words", figures.alphabetic, least=s.min_alphabetic)
+    ),
+    "quality": lambda s, _: _quality(s),
+}
+"""By name, what makes a filter of the settings; None where the settings switch it off."""
+
+ORDER: dict[Mode, tuple[str, ...]] = {
+    # The cheap ones first; the rest in the order in which they say more of a page.
+    "default": (
+        "address", "listed_address", "accents", "boilerplate", "alphabetic", "repeated_lines",
+        "language", "mathematics", "libretexts", "frequent_ngram", "repeated_words", "perplexity",
+        "quality",
+    ),
+    # The order of OpenWebMath's pipeline, then that of `filter_dataset.py`.
+    "paper": (
+        "language", "mathematics", "perplexity", "final_perplexity", "final_score", "address",
+        "listed_address", "libretexts", "accents", "repeated_lines", "frequent_ngram",
+        "repeated_words", "boilerplate", "alphabetic", "quality",
+    ),
+}  # fmt: skip
+
+
+def web_filters(settings: WebFilters, mode: Mode = "default") -> dict[str, WebFilter]:
+    """The filters that are on, in the mode's order."""
+    made = {name: FILTERS[name](settings, mode) for name in ORDER[mode]}
+    return {name: filter for name, filter in made.items() if filter is not None}
+
+
+def checks(document: Document, filters: Mapping[str, WebFilter]) -> dict[str, Check]:
+    """What each filter finds, in order, also behind the first that objects."""
+    return {name: filter.check(document) for name, filter in filters.items()}
+
+
+_MAX_TIDIED = 0.2
+"""At most this share of a text is taken away as boilerplate: OpenWebMath's rule, which cuts off all
+that follows such a line, reduced pages of ordinary prose to a line (section 4.3 of the notes)."""
+
+
+def tidy(text: str, mode: Mode = "default") -> str:
+    """The text without lines of more than one `newcommand` and, by default, of boilerplate."""
+    lines = text.split("\n")
+    if "newcommand" in text:
+        lines = [line for line in lines if line.count("newcommand") < 2]
+    if mode == "paper":
+        return "\n".join(lines)
+    kept = [line for line in lines if not figures.is_boilerplate(line)]
+    if len(kept) < len(lines) and _size(kept) >= (1 - _MAX_TIDIED) * _size(lines):
+        lines = kept
+    return "\n".join(lines)
+
+
+def _size(lines: Sequence[str]) -> int:
+    return sum(map(len, lines))
+
+
+def try_filters(settings: WebFilters, mode: Mode = "default") -> None:
+    """Judge one text, so that a wrong model, label or list is the user's one error before any work.
+
+    Raises `UserError`.
+    """
+    page = Provenance(url="https://example.org/")
+    trial = Document(id="trial", text="Let $x$ be a number.", source="web", provenance=page)
+    checks(trial, web_filters(settings, mode))
