@@ -89,7 +89,13 @@ def _report(context: StageContext, config: ReportConfig) -> None:
 
 
 KINDS: dict[str, StageKind] = {
-    "corpus": StageKind(CorpusConfig, _corpus, needs={}, expect=corpus.expect),
+    "corpus": StageKind(
+        CorpusConfig,
+        _corpus,
+        needs={"classifier": ("classifier",), "quality": ("classifier",)},
+        optional=frozenset({"classifier", "quality"}),
+        expect=corpus.expect,
+    ),
     "classifier": StageKind(
         ClassifierConfig,
         _classifier,

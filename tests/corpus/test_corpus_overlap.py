@@ -155,7 +155,7 @@ def test_explain_modes_and_pages(tree, root):
     (lean,) = explain([tree / "openai__miniF2F"], mode="paper")
     assert lean.reason == "benchmark repository"
     (page,) = explain([root / "examples" / "pages" / "katex.html"])
-    assert page[1:] == ("html", True, None)
+    assert page[1:4] == ("html", True, None)
     assert main(["explain", str(tree / "absent")]) == 2
 
 

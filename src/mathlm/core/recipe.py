@@ -96,7 +96,7 @@ def build_recipe(tree: Mapping[str, Any], kinds: Mapping[str, StageKind]) -> Rec
     """Check a recipe's tree whole; all mistakes are named in one error, a line each."""
     mistakes: list[str] = []
     rest = {key: value for key, value in tree.items() if key != "stage"}
-    head = _validated(RecipeHead, rest, "", mistakes)
+    head = validated(RecipeHead, rest, "", mistakes)
     stages = tree.get("stage", {})
     if not isinstance(stages, dict) or not stages:
         mistakes.append("a recipe needs at least one [stage.NAME]")
@@ -127,7 +127,7 @@ def _stage(
         mistakes.append(f"{where}.kind: no kind '{kind}'{nearest(kind, kinds)}")
         return None
     settings = {key: value for key, value in table.items() if key not in _RESERVED}
-    config = _validated(kinds[kind].config, settings, where, mistakes)
+    config = validated(kinds[kind].config, settings, where, mistakes)
     needs = _needs(table.get("needs", {}), where, mistakes)
     if needs is not None and "each" in table and table["each"] not in needs:
         mistakes.append(f"{where}.each: a role of its needs{nearest(str(table['each']), needs)}")
@@ -237,9 +237,10 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     return f"; valid: {', '.join(words)}" if words else ""
 
 
-def _validated(
+def validated(
     model: type[BaseModel], values: Mapping[str, Any], where: str, mistakes: list[str]
 ) -> BaseModel | None:
+    """The model of the values, or None with a line added to `mistakes` for each wrong key."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import TypeAdapter
 
 from mathlm.core.records import Document
+from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.filters import Gates, first_reason, gates_of
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side
@@ -190,15 +191,18 @@ class Settings:
 
 @functools.lru_cache(maxsize=4)
 def settings_of(text: str) -> Settings:
-    """The settings from their JSON: `{"name": …, "source": …, "mode": …}`."""
+    """The settings from their JSON: `{"name": …, "source": …, "mode": …, "filters": …}`."""
     values = json.loads(text)
     source: Any = TypeAdapter(Source).validate_python(values["source"])
-    return Settings(values["name"], source, gates_of(source, values["mode"]))
+    filters = values["filters"] and WebFilters.model_validate(values["filters"])
+    return Settings(values["name"], source, gates_of(source, values["mode"], filters))
 
 
-def settings_text(name: str, source: WebSource, mode: str) -> str:
+def settings_text(name: str, source: WebSource, mode: str, filters: WebFilters | None) -> str:
     """The JSON that `settings_of` reads."""
-    return json.dumps({"name": name, "source": source.model_dump(mode="json"), "mode": mode})
+    chosen = filters and filters.model_dump(mode="json")
+    source_values = source.model_dump(mode="json")
+    return json.dumps({"name": name, "source": source_values, "mode": mode, "filters": chosen})
 
 
 def read_batch(request: Request, *, settings: str) -> Batch:
@@ -257,29 +261,44 @@ def _judge(taken: Taken, batch: Batch, settings: Settings) -> None:
             batch.pass_to("read").fail(Failed(taken.id, "error", detail, taken.provenance))
 
 
-def judge_page(page: Page, batch: Batch, settings: Settings) -> None:
+class Judged(NamedTuple):
+    """What becomes of a page: dropped for a reason at a step, kept, or (`Failed`) without text."""
+
+    reason: str | None
+    step: str = "filter"
+    loaded: Loaded | None = None
+    """None where the page was dropped before it was parsed."""
+    note: str | None = None
+
+
+def judge(page: Page, settings: Settings) -> Judged:
     """A page through gates, extraction and filters, the cheap ones first."""
     gates = settings.gates
     reason = gates.url(page.provenance.url) if page.provenance.url else None
     if reason is None and not page.is_text:
         reason = gates.raw(page.data)
     if reason is not None:
-        batch.pass_to("prefilter").drop(page.id, reason)
-        return
-    loaded, note = document_of(page, settings.name)
-    if note is not None:
-        batch.sides["read"].row.noted[note] += 1
+        return Judged(reason, "prefilter")
+    loaded, note = document_of(page, settings)
     if isinstance(loaded, Failed):
-        batch.pass_to("read").fail(loaded)
-        return
-    reason = first_reason(loaded, gates.text)
-    if reason is not None:
-        batch.pass_to("filter").drop(page.id, reason)
+        return Judged(loaded.reason, "read", loaded, note)
+    return Judged(first_reason(loaded, gates.text), "filter", loaded, note)
+
+
+def judge_page(page: Page, batch: Batch, settings: Settings) -> None:
+    """Count a page by what becomes of it, and keep it if it passes."""
+    judged = judge(page, settings)
+    if judged.note is not None:
+        batch.sides["read"].row.noted[judged.note] += 1
+    if isinstance(judged.loaded, Failed):
+        batch.pass_to("read").fail(judged.loaded)
+    elif judged.reason is None and judged.loaded is not None:
+        batch.keep(judged.loaded)
     else:
-        batch.keep(loaded)
+        batch.pass_to(judged.step).drop(page.id, judged.reason or "")
 
 
-def document_of(page: Page, source: str) -> tuple[Loaded, str | None]:
+def document_of(page: Page, settings: Settings) -> tuple[Loaded, str | None]:
     """The page's text with its provenance, or why there is none; and a note for the funnel."""
     from mathlm.corpus.html import extract
     from mathlm.corpus.html.charset import decode
@@ -298,16 +317,5 @@ def document_of(page: Page, source: str) -> tuple[Loaded, str | None]:
     )
     if reason:
         return Failed(page.id, reason, detail, provenance), note
-    return Document(id=page.id, text=text, source=source, provenance=provenance), note
-
-
-def judge_file(item: tuple[str, str, dict[str, Any]], *, settings: str) -> str | None:
-    """Runs in the worker: why a file's page would be dropped or fail, or None."""
-    chosen = settings_of(settings)
-    batch = Batch(chosen.name)
-    shard = Shard(item[1], items=(item,))
-    reader = open_pages(chosen.source, shard, lambda phase: None)
-    for taken in reader.pages(Place(0)):
-        _judge(taken, batch, chosen)
-    rows = (side.row for side in batch.sides.values())
-    return next((reason for row in rows for reason in (*row.dropped, *row.failed)), None)
+    text = settings.gates.tidy(text)
+    return Document(id=page.id, text=text, source=settings.name, provenance=provenance), note

@@ -1,7 +1,8 @@
 """Settings of the corpus stage: its sources, how duplicates and overlaps are judged.
 
-Not here: the settings of each kind of source (`source_config.py`) and of duplicates
-(`duplicate_config.py`), and what the rules do (`filters.py`, `code/rules.py`, `decontaminate.py`).
+Not here: the settings of each kind of source (`source_config.py`), of the filters of web pages
+(`filter_config.py`) and of duplicates (`duplicate_config.py`), and what the rules do
+(`filters.py`, `code/rules.py`, `decontaminate.py`).
 Defaults cite where they come from; section numbers are those of the Proof-Pile-2 paper's release
 (EleutherAI/math-lm) unless another source is named.
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mathlm.core.stage import StageConfig, effect_of
 from mathlm.corpus.duplicate_config import Duplicates, NearDuplicates
+from mathlm.corpus.filter_config import WebFilters, with_paper_defaults
 from mathlm.corpus.source_config import Source
 
 Mode = Literal["default", "paper"]
@@ -49,7 +51,10 @@ class CorpusConfig(StageConfig):
     sources: dict[str, Source] = Field(min_length=1)
     """A table per source; its name is the domain by which documents are weighted and measured."""
     mode: Mode = "default"
-    """Code rules: `paper` keeps the published behaviour, `default` mends its defects."""
+    """Rules for code and web pages: `paper` keeps the published ones, `default` mends them."""
+    filters: WebFilters | None = None
+    """Filters of web pages, on once there is such a table, be it empty; None keeps all pages that
+    have `min_characters` of text."""
     duplicates: Duplicates = Duplicates()
     """Which duplicates are looked for, and how."""
     decontaminate: Decontamination = Decontamination()
@@ -65,6 +70,16 @@ class CorpusConfig(StageConfig):
             if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
                 raise ValueError(f"source name {name!r} must be letters, digits, '-' and '_'")
         return sources
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published_filters(cls, values: Any) -> Any:
+        """In paper mode, what the table of filters leaves open is as published."""
+        if isinstance(values, dict) and values.get("mode") == "paper":
+            given = values.get("filters")
+            if isinstance(given, dict):
+                return {**values, "filters": with_paper_defaults(given)}
+        return values
 
     def outcome(self) -> dict[str, Any]:
         """The settings that change the output, as JSON values."""

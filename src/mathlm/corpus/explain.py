@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mathlm.core.errors import UserError
 from mathlm.core.processes import Pool
@@ -16,11 +16,13 @@ from mathlm.corpus.batches import settings_text
 from mathlm.corpus.code.languages import EXTENSIONS, language_of
 from mathlm.corpus.code.rules import RULES
 from mathlm.corpus.config import Mode
+from mathlm.corpus.filter_config import WebFilters, with_paper_defaults
 from mathlm.corpus.filters import BY_KIND, FILTERS, Filter, code, first_reason, readable
 from mathlm.corpus.source_config import HtmlSource
 from mathlm.corpus.sources import Failed, Item, Loaded
 from mathlm.corpus.sources.files import load_files, walk
 from mathlm.corpus.sources.repositories import origin
+from mathlm.corpus.web_filters import try_filters
 
 _UNKNOWN = "unknown language"
 
@@ -32,6 +34,8 @@ class Explained(NamedTuple):
     language: str | None
     kept: bool
     reason: str | None
+    details: tuple[dict[str, Any], ...] = ()
+    """Of a web page, what each filter found (`page_checks.Row`)."""
 
 
 def explain(
@@ -39,36 +43,53 @@ def explain(
     *,
     mode: Mode = "default",
     workers: int = 1,
+    filters: WebFilters | None = None,
+    url: str | None = None,
 ) -> Iterator[Explained]:
     """One result a file, in the order given; the files of a folder by sorted path.
 
-    Raises `UserError` for a path that does not exist.
+    Web pages are judged by `filters`, by default those of a recipe with an empty table
+    `[stage.corpus.filters]`; `url` is taken for the address of each. Raises `UserError` for a path
+    that does not exist.
     """
     files = list(_files(paths))
-    reasons = _judge_pages(
-        [path for path in files if language_of(path.name) == "html"], mode, workers
-    )
+    web = filters or WebFilters.model_validate(with_paper_defaults({}) if mode == "paper" else {})
+    items = [_page(path, url) for path in files if language_of(path.name) == "html"]
+    found = _judge_pages(items, mode, (web, workers))
     for path in files:
         language = language_of(path.name)
         is_page = language == "html"
-        reason = next(reasons) if is_page else _reason(_load(path), language, mode)
-        yield Explained(str(path), language, reason is None, reason)
+        reason, details = next(found) if is_page else (_reason(_load(path), language, mode), ())
+        yield Explained(str(path), language, reason is None, reason, tuple(details))
 
 
-def _judge_pages(paths: Sequence[Path], mode: Mode, workers: int) -> Iterator[str | None]:
-    """The reasons for web pages, found in worker processes that they may kill."""
+def _judge_pages(
+    items: Sequence[tuple[str, str, dict[str, Any]]], mode: Mode, given: tuple[WebFilters, int]
+) -> Iterator[tuple[str | None, Sequence[dict[str, Any]]]]:
+    """Reasons and details for web pages, found in worker processes that they may kill."""
+    if not items:
+        return
+    web, workers = given
+    try_filters(web, mode)
     source = HtmlSource(folders=())
-    settings = settings_text("web", source, mode)
-    items = [(str(path), str(path), _item(path).provenance.model_dump()) for path in paths]
+    settings = settings_text("web", source, mode, web)
     with Pool(
-        "mathlm.corpus.batches:judge_file",
+        "mathlm.corpus.page_checks:explain_page",
         workers=workers,
         timeout_s=source.timeout_s,
         memory_mib=source.memory_mib,
-        options={"settings": settings},
+        options={"settings": settings, "filters": web.model_dump_json(), "mode": mode},
     ) as pool:
         for outcome in pool.map(items, group=4):
-            yield outcome.value if outcome.done else outcome.status
+            if outcome.done:
+                yield outcome.value["reason"], outcome.value["details"]
+            else:
+                yield outcome.status, ()
+
+
+def _page(path: Path, url: str | None) -> tuple[str, str, dict[str, Any]]:
+    provenance = _item(path).provenance.model_copy(update={"url": url})
+    return str(path), str(path), provenance.model_dump()
 
 
 def _files(paths: Iterable[str | Path]) -> Iterator[Path]:

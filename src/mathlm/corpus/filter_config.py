@@ -7,11 +7,15 @@ keirp/OpenWebMath@98f81d0), which `mode = "paper"` puts in place of what a recip
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
-from mathlm.core.stage import StageConfig
+from mathlm.core.errors import UserError
+from mathlm.core.stage import StageConfig, StageContext
+from mathlm.core.storage import sha256_of
 
 
 class WebFilters(StageConfig):
@@ -96,3 +100,33 @@ PAPER: dict[str, Any] = {
 def with_paper_defaults(given: dict[str, Any]) -> dict[str, Any]:
     """The settings as given, the published ones in the place of those that are not."""
     return {**PAPER, **given}
+
+
+def bound(settings: WebFilters | None, context: StageContext) -> WebFilters | None:
+    """The settings with the models that the recipe's `needs` give; `UserError` where two are."""
+    given = {role: context.optional_input(role) for role in ("classifier", "quality")}
+    models = {role: str(path) for role, path in given.items() if path is not None}
+    if settings is None:
+        if models:
+            raise UserError(
+                f"stage {context.name} needs a {' and a '.join(models)} but has no table"
+                f" [stage.{context.name}.filters], so that nothing would be judged by it"
+            )
+        return None
+    twice = [role for role in models if getattr(settings, role) is not None]
+    if twice:
+        raise UserError(
+            f"filters.{twice[0]} and needs.{twice[0]} are both given: which one counts?"
+        )
+    return settings.model_copy(update=models)
+
+
+def files_digest(settings: WebFilters) -> bytes:
+    """A digest of the models and lists that the settings name, by content."""
+    digest = hashlib.sha256()
+    for name in ("language_model", "classifier", "perplexity_model", "url_list", "quality"):
+        path = Path(getattr(settings, name) or "")
+        for file in (path / "weights.npy", path / "classifier.json", path):
+            if getattr(settings, name) and file.is_file():
+                digest.update(f"{name} {sha256_of(file)}\n".encode())
+    return digest.digest()

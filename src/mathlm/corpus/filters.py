@@ -1,8 +1,8 @@
 """Filters: what drops a document, by name, and which of them each kind of source passes.
 
 A filter looks at one document and gives the reason to drop it, or None. The rules by programming
-language are in `mathlm.corpus.code.rules`; duplicates and overlaps need more than one document
-and are steps of their own.
+language are in `mathlm.corpus.code.rules`, those for web pages in `web_filters.py`; duplicates and
+overlaps need more than one document and are steps of their own.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mathlm.core.records import Document
+from mathlm.core.records import Document, Provenance
 from mathlm.corpus.code.imports import imports_mathematics
 from mathlm.corpus.code.notebooks import to_markdown
 from mathlm.corpus.code.rules import RULES, judge, standard
 from mathlm.corpus.config import Mode
+from mathlm.corpus.filter_config import WebFilters
+from mathlm.corpus.prefilter import refuse
 from mathlm.corpus.source_config import Source, is_web
+from mathlm.corpus.web_filters import WebFilter, tidy, web_filters
 
 Filter = Callable[[Document], str | None]
 
@@ -102,11 +105,29 @@ class Gates:
     """By its address, before it is looked at."""
     raw: Callable[[bytes], str | None]
     """By its bytes (decompressed HTML), before it is parsed."""
+    tidy: Callable[[str], str]
+    """What is taken away from its text before that is judged."""
     text: tuple[Filter, ...]
     """By the document that extraction made of it."""
 
 
-def gates_of(source: Source, mode: Mode) -> Gates:
+def gates_of(source: Source, mode: Mode, web: WebFilters | None) -> Gates:
     """The gates of a source of web pages; made once in each worker process."""
-    passes: Callable[[object], str | None] = lambda given: None  # noqa: E731
-    return Gates(passes, passes, tuple(filters_of(source, mode).values()))
+    text = tuple(filters_of(source, mode).values())
+    if web is None:
+        return Gates(lambda url: None, lambda data: None, lambda text: text, text)
+    address = "address", "listed_address"
+    chosen = web_filters(web, mode)
+    before = [chosen.pop(name) for name in address if name in chosen and mode == "default"]
+    return Gates(
+        functools.partial(_first_objection, before),
+        functools.partial(refuse, mode=mode) if web.prefilter else lambda data: None,
+        functools.partial(tidy, mode=mode),
+        (*text, *chosen.values()),
+    )
+
+
+def _first_objection(filters: Sequence[WebFilter], url: str) -> str | None:
+    """What filters by address say of a page that is not read yet."""
+    page = Document(id="", text="", source="", provenance=Provenance(url=url))
+    return first_reason(page, filters)

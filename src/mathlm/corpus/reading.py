@@ -27,6 +27,7 @@ from mathlm.core.progress import Task
 from mathlm.core.storage import atomic_group, read_manifest
 from mathlm.corpus import tables
 from mathlm.corpus.batches import STEPS, Batch, Blame, Request, settings_text, under_work
+from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side, rows_of, save_rows, save_sides
 from mathlm.corpus.source_config import WebSource
@@ -177,6 +178,7 @@ class WebReader:
     """Of the settings, without the inputs."""
     work: Path
     """Where the shards' groups stand until the source is read."""
+    filters: WebFilters | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, shards: Sequence[Shard], total: int | None, target: tuple[Path, str]) -> None:
@@ -188,7 +190,7 @@ class WebReader:
             Reading(self.name, shard, self.work / f"{number:06d}", self.key)
             for number, shard in enumerate(shards)
         ]
-        options = {"settings": settings_text(self.name, self.source, self.mode)}
+        options = {"settings": settings_text(self.name, self.source, self.mode, self.filters)}
         limits = {
             "timeout_s": self.source.timeout_s + _SLACK_S, "memory_mib": self.source.memory_mib,
         }  # fmt: skip

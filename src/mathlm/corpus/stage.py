@@ -35,11 +35,13 @@ from mathlm.corpus.duplicate_steps import (
     keep_signatures,
     mark_duplicates,
 )
+from mathlm.corpus.filter_config import WebFilters, bound, files_digest
 from mathlm.corpus.fingerprints import runs_of
 from mathlm.corpus.reading import WebReader, inputs_digest
 from mathlm.corpus.source_config import is_web
 from mathlm.corpus.sources import OpenPool, Services, open_pool
 from mathlm.corpus.sources.shards import Shard, shards_of
+from mathlm.corpus.web_filters import try_filters
 
 Problems = Callable[[], Iterable[Problem]]
 Inputs = tuple[list[Shard], int | None]
@@ -60,11 +62,15 @@ def run(
         for name, source in config.sources.items()
         if is_web(source)
     }
-    key = settings_key(config, [shard for shards, _ in inputs.values() for shard in shards])
+    filters = bound(config.filters, context)
+    shards = [shard for shards, _ in inputs.values() for shard in shards]
+    key = settings_key(config, shards, filters)
     if not _finished(directory, config, key):
+        if filters is not None and inputs:
+            try_filters(filters, config.mode)
         services = Services(context.progress, context.workers, open_pages)
         executor = Local(context.workers)
-        job = Job(config, work, directory, key, inputs, executor)
+        job = Job(config, work, directory, key, inputs, executor, filters)
         job.read(services)
         job.find_duplicates(context.progress)
         job.decontaminate(problems)
@@ -74,13 +80,17 @@ def run(
     shutil.rmtree(work, ignore_errors=True)
 
 
-def settings_key(config: CorpusConfig, inputs: Sequence[Shard] = ()) -> str:
-    """A digest of the settings, inputs and earlier runs that decide the output."""
+def settings_key(
+    config: CorpusConfig, inputs: Sequence[Shard] = (), filters: WebFilters | None = None
+) -> str:
+    """A digest of the settings, inputs, models and earlier runs that decide the output."""
     digest = hashlib.sha256(json.dumps(config.outcome(), sort_keys=True).encode())
     earlier = list(earlier_groups(config.duplicates.against))
     runs_of(earlier, config.duplicates)
     for group in earlier:
         digest.update((group / "manifest.json").read_bytes())
+    if filters is not None:
+        digest.update(files_digest(filters))
     if inputs:
         digest.update(inputs_digest(inputs).encode())
     return digest.hexdigest()
@@ -104,6 +114,8 @@ class Job:
     inputs: Mapping[str, Inputs]
     """The shards of every source of web pages."""
     executor: Executor
+    filters: WebFilters | None = None
+    """The filters of web pages with the models that the recipe's inputs give."""
 
     def group(self, step: str, source: str) -> Path:
         """Where a step's outcome for a source stands."""
@@ -121,8 +133,10 @@ class Job:
             if self.done(target):
                 continue
             if is_web(source):
-                work, settings = self.group("shards", name), settings_key(self.config)
-                reader = WebReader(name, source, services, self.config.mode, settings, work)
+                work = self.group("shards", name)
+                settings = settings_key(self.config, (), self.filters)
+                mode = self.config.mode
+                reader = WebReader(name, source, services, mode, settings, work, self.filters)
                 reader.read(*self.inputs[name], target=(target, self.key))
             else:
                 filters = steps.filters_of(source, self.config.mode)

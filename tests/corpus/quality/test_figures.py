@@ -1,4 +1,4 @@
-"""Figures of repetition, accents, boilerplate: mathematics must pass, what they are for must not."""
+"""Figures of repetition, accents, boilerplate: mathematics passes, what they are for does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classifier stage: labelled texts to `weights.npy` and `classifier.json`, its figures among it.
+"""The classifier stage: labelled texts to `weights.npy` and `classifier.json`, figures included.
 
 Labels are weak (a page with LaTeX is mathematics), by source, from a field, or a language model's
 marks; documents that a recall stage proposed count as positive whatever their label was.
