@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -19,13 +20,17 @@ from mathlm.corpus.sources.streams import Stream
 
 _FRAMES = re.compile(rb"\x1f\x8b\x08|\x04\x22\x4d\x18|\x28\xb5\x2f\xfd")
 _LINES = re.compile(rb"(?<=\n)WARC/[01]\.")
+_EITHER = re.compile(_FRAMES.pattern + b"|" + _LINES.pattern)
+"""For files that begin with neither: whatever stands in front, archives may follow."""
 _WINDOW = 1 << 20
 _OVERLAP = 16
 _PEEK = 64 << 10
 _MAX_HEADER = 64 << 10
 _CHUNK = 1 << 20
 _INSIDE = b"\nWARC/1."
-_CANDIDATES = 3
+_LATEST = 4
+_BEYOND = 1 << 62
+"""A place behind the end of any file."""
 _BROKEN = "broken record"
 TOO_LARGE = "too large"
 
@@ -66,9 +71,14 @@ class Archive:
     ) -> None:
         self._stream, self._probe = Stream(file), Stream(file)
         self._end, self._limit_of, self._mark = end, limit_of, mark
-        self._compressed = _FRAMES.match(self._probe.read(4)) is not None
+        head = self._probe.read(_OVERLAP)
+        self._compressed = not head.startswith(b"WARC/")
+        self._starts = _LINES if not self._compressed else _FRAMES
+        if self._compressed and not _FRAMES.match(head):
+            self._starts = _EITHER
         self._anchor = Place(0)
-        self._trail: list[int] = []
+        self._passed = 0
+        self._latest: deque[tuple[int, int, Any]] = deque(maxlen=_LATEST)
         self.next: int | None = None
         """Once `records` has ended: where the first record behind the range starts, if any."""
 
@@ -79,13 +89,12 @@ class Archive:
 
     def find_start(self, begin: int, end: int | None = None) -> int | None:
         """The first place from `begin` and before `end` where a record starts, if any."""
-        starts = _FRAMES if self._compressed else _LINES
         position = begin
         while end is None or position < end:
             before = 1 if position else 0
             self._probe.seek(position - before)
             window = self._probe.read(_WINDOW)
-            for match in starts.finditer(window if before else b"\n" + window):
+            for match in self._starts.finditer(window if before else b"\n" + window):
                 start = position - 1 + match.start()
                 if end is not None and start >= end:
                     return None
@@ -104,10 +113,10 @@ class Archive:
 
     def records(self, place: Place) -> Iterator[Found]:
         """The records from `place` on, broken ones with the reason."""
-        at: int | None = place.offset
+        at = None if place.offset == _BEYOND else place.offset
         skip = place.skip
         while at is not None and (self._end is None or at < self._end):
-            self._anchor, self._trail = Place(at), []
+            self._enter(at)
             at = yield from self._run(at, skip)
             skip = 0
         self.next = at
@@ -139,20 +148,16 @@ class Archive:
     def after(self) -> Place:
         """The place behind the records found so far.
 
-        Where several records share a gzip member FastWARC gives the later ones the next member's
-        place; so a place counts only once a record with a greater one came after it.
+        Within a gzip member of several records FastWARC's places are not exact: so the record that
+        starts at a place must be the one that was found.
         """
-        trail, candidates = self._trail, 0
-        for index in range(len(trail) - 2, -1, -1):
-            if trail[index] >= trail[index + 1]:
-                continue
-            if self._header_at(trail[index]) is not None:
-                self._anchor, self._trail = Place(trail[index]), trail[index:]
+        for number, offset, record in reversed(self._latest):
+            if self._is_at(record, offset):
+                self._anchor, self._passed = Place(offset), self._passed - number
+                self._latest.clear()
+                self._latest.append((0, offset, record))
                 break
-            candidates += 1
-            if candidates == _CANDIDATES:
-                break
-        return Place(self._anchor.offset, len(self._trail))
+        return Place(self._anchor.offset, self._passed)
 
     def _run(self, start: int, skip: int) -> Generator[Found, None, int | None]:
         """Records from `start` until something is broken; returns where to go on, if anywhere."""
@@ -169,26 +174,38 @@ class Archive:
                 return None
             except OSError:
                 going_on = self.find_start(last + 1)
-                nothing = going_on is None and not self._trail and start == 0
-                yield self._found(last, None, reason="no WARC file" if nothing else _BROKEN)
+                nothing = going_on is None and self._passed == 0 and start == 0
+                found = self._found(last, None, reason="no WARC file" if nothing else _BROKEN)
+                yield self._enter(going_on, found)
                 return going_on
             last = record.stream_pos
             if self._end is not None and last >= self._end and self._is_at(record, last):
                 return last
-            if len(self._trail) < skip:
-                self._trail.append(last)
+            if self._passed < skip:
+                self._passed += 1
                 continue
             found = self._read(record)
-            yield found
             if found.reason and (self._compressed or found.reason != TOO_LARGE):
-                return self.find_start(last + 1)
+                going_on = self.find_start(last + 1)
+                yield self._enter(going_on, found)
+                return going_on
+            yield found
+
+    def _enter(self, at: int | None, found: Found | None = None) -> Any:
+        """From now on places are counted from here; `found` is handed back."""
+        self._anchor, self._passed = Place(_BEYOND if at is None else at), 0
+        self._latest.clear()
+        return found
 
     def _is_at(self, record: Any, offset: int) -> bool:
         """Whether the record itself starts there, and not only the gzip member after it."""
+        if record is None:
+            return False
         return self._header_at(offset) == dict(record.headers.to_dict())
 
     def _found(self, offset: int, record: Any, data: bytes = b"", reason: str = "") -> Found:
-        self._trail.append(offset)
+        self._latest.append((self._passed, offset, record))
+        self._passed += 1
         self._mark("work")
         return Found(offset, record, data, reason)
 

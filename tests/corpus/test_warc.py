@@ -1,0 +1,232 @@
+"""WARC files read as an independent reader (warcio) reads them, from any place, broken or whole."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import uuid
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from warcio.archiveiterator import ArchiveIterator as Warcio
+
+from mathlm.corpus.sources.archives import Archive, Place
+
+FILES = {
+    "dolma/sample-0000.warc.gz": None,
+    "dolma/sample-0001.warc.gz": None,
+    "resiliparse/block-sized-records.warc": None,
+    "resiliparse/block-sized-records.warc.gz": None,
+    "resiliparse/block-sized-records.warc.lz4": "resiliparse/block-sized-records.warc",
+    "resiliparse/clueweb-quirk.warc.gz": None,
+    "resiliparse/warcfile.warc": None,
+    "resiliparse/warcfile.warc.gz": None,
+    "resiliparse/warcfile.warc.lz4": "resiliparse/warcfile.warc",
+}
+"""The files, and the one that warcio reads where it cannot read the file itself (LZ4)."""
+
+
+START = Place(0)
+
+
+def opened(path, end=None, limit=1000):
+    return contextlib.closing(Archive(str(path), end, lambda record: limit))
+
+
+def peer_records(path):
+    """(type, record id, offset, sha256 of the payload without its HTTP header) by warcio."""
+    with path.open("rb") as file:
+        records = Warcio(file)
+        for record in records:
+            data = record.raw_stream.read()
+            yield (
+                record.rec_type,
+                record.rec_headers.get_header("WARC-Record-ID"),
+                records.get_record_offset(),
+                hashlib.sha256(data).hexdigest(),
+            )
+
+
+def our_records(path):
+    with opened(path, limit=1 << 30) as archive:
+        for found in archive.records(START):
+            assert not found.reason
+            headers = found.record.headers
+            digest = hashlib.sha256(found.data).hexdigest()
+            yield str(found.record.record_type), headers.get("WARC-Record-ID"), found.offset, digest
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_records_are_those_of_warcio(data_dir, name):
+    folder = data_dir / "web" / "warc"
+    ours = list(our_records(folder / name))
+    theirs = list(peer_records(folder / (FILES[name] or name)))
+    assert len(ours) == len(theirs) > 2
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine[0] == other[0]
+        assert mine[1].strip("<>") == other[1].strip("<>")
+        assert mine[3] == other[3]
+        assert FILES[name] or mine[2] == other[2]
+
+
+def warc_record(body, kind="response", extra=""):
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + body
+    named = f"WARC-Record-ID: <urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, body.decode())}>\r\n"
+    head = f"WARC/1.0\r\nWARC-Type: {kind}\r\n{named}{extra}Content-Type: application/http\r\n"
+    return f"{head}Content-Length: {len(http)}\r\n\r\n".encode() + http + b"\r\n\r\n"
+
+
+def bodies(path, place=START, end=None):
+    with opened(path, end) as archive:
+        return [found.reason or found.data.decode() for found in archive.records(place)]
+
+
+LARGE = warc_record(b"x" * 2000)
+PAGES = [f"<p>page {number}".encode() for number in range(6)]
+"""Payloads of which each is told from the others."""
+LAYOUTS = {
+    "plain": b"".join,
+    "members": lambda records: b"".join(map(gzip.compress, records)),
+    "one member": lambda records: gzip.compress(b"".join(records)),
+    "pairs": lambda records: b"".join(
+        gzip.compress(b"".join(records[i : i + 2])) for i in range(0, len(records), 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_reading_goes_on_behind_any_record(tmp_path, layout):
+    path = tmp_path / "a.warc"
+    path.write_bytes(LAYOUTS[layout]([warc_record(page) for page in PAGES]))
+    whole = bodies(path)
+    assert whole == [page.decode() for page in PAGES]
+    for taken in range(1, len(PAGES) + 1):
+        with opened(path) as archive:
+            records = archive.records(START)
+            for _ in range(taken):
+                next(records)
+            after = archive.after()
+            assert bodies(path, after) == whole[taken:]
+            if taken == len(PAGES):
+                continue
+            for phase in ("work", "read"):
+                _, going_on = archive.leave(after, phase)
+                rest = [] if going_on is None else bodies(path, going_on)
+                if layout in ("plain", "members") or phase == "work":
+                    assert rest == whole[taken + 1 :]
+                else:
+                    assert set(rest) <= set(whole[taken + 1 :])
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_ranges_have_each_record_once(tmp_path, layout):
+    path = tmp_path / "a.warc"
+    path.write_bytes(LAYOUTS[layout]([warc_record(page) for page in PAGES]))
+    size = path.stat().st_size
+    for step in (1, 7, 50, 120, 400):
+        found, expected = [], 0
+        for begin in range(0, size, step):
+            end = min(begin + step, size)
+            with opened(path, end) as archive:
+                start = archive.find_start(begin, end)
+                assert start == (expected if expected is not None and expected < end else None)
+                if start is not None:
+                    found += [f.data.decode() for f in archive.records(Place(start))]
+                    expected = archive.next
+        assert found == [page.decode() for page in PAGES]
+
+
+@pytest.mark.parametrize("layout", ["plain", "members"])
+@pytest.mark.parametrize("wrong", [-30, -1, 1, 30, 150, 400, 10**6, 10**18])
+def test_a_wrong_length_loses_no_other_record(tmp_path, layout, wrong):
+    records = [warc_record(page) for page in PAGES]
+    length = len(records[2]) - 4 - records[2].index(b"HTTP/1.1 ")
+    records[2] = records[2].replace(f": {length}\r".encode(), f": {length + wrong}\r".encode())
+    path = tmp_path / "a.warc"
+    path.write_bytes(LAYOUTS[layout](records))
+    found = bodies(path)
+    others = {page.decode() for page in [*PAGES[:2], *PAGES[3:]]}
+    assert others <= set(found)
+    assert len(found) <= len(PAGES) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reasons"),
+    [
+        ("nothing", b"", []),
+        ("no WARC", b"<html>no archive</html>" * 100, ["no WARC file"]),
+        ("garbage in front", b"garbage\n" + warc_record(b"one"), ["broken record", "one"]),
+        ("garbage, gz", b"garbage" + gzip.compress(warc_record(b"one")), ["broken record", "one"]),
+        ("garbage behind", gzip.compress(warc_record(b"one")) + b"gar", ["one", "broken record"]),
+        ("endless header", b"WARC/1.0\r\n" + b"a" * 10**6, ["no WARC file"]),
+        ("no length", b"WARC/1.0\r\nWARC-Type: response\r\n\r\nx\r\n\r\n" + warc_record(b"one"),
+         ["", "broken record", "one"]),
+        ("too large", gzip.compress(LARGE) * 2 + gzip.compress(warc_record(b"y")),
+         ["too large", "too large", "y"]),
+        ("too large, plain", LARGE * 2 + warc_record(b"y"),
+         ["too large", "too large", "y"]),
+        ("cut off", warc_record(b"one") + warc_record(b"x" * 500)[:300], ["one", "cut off"]),
+    ],
+)  # fmt: skip
+def test_broken_files(tmp_path, name, data, reasons):
+    path = tmp_path / "a.warc"
+    path.write_bytes(data)
+    assert bodies(path) == reasons
+
+
+def test_a_flipped_bit_costs_one_record(tmp_path):
+    """Every byte of the third of six members is flipped in turn: the other five come through."""
+    members = [gzip.compress(warc_record(page * 9)) for page in PAGES]
+    begin = sum(map(len, members[:2]))
+    whole = b"".join(members)
+    for place in range(begin, begin + len(members[2])):
+        data = bytearray(whole)
+        data[place] ^= 0x10
+        path = tmp_path / "a.warc.gz"
+        path.write_bytes(data)
+        found = bodies(path)
+        assert {(page * 9).decode() for page in [*PAGES[:2], *PAGES[3:]]} <= set(found), place
+        assert len(found) in (5, 6, 7)
+
+
+PIECES = st.sampled_from(["good", "pair", "garbage", "broken", "long", "short", "large", "cut"])
+
+
+def piece(kind, number, plain):
+    """A stretch of a file, whole or broken in one of the ways seen in the wild."""
+    record = warc_record(f"<p>{kind} {number}".encode() * 3)
+    if kind == "large":
+        record = warc_record(f"{number}".encode() * 1500)
+    if kind in ("long", "short"):
+        length = len(record) - 4 - record.index(b"HTTP/1.1 ")
+        wrong = length + (77 if kind == "long" else -9)
+        record = record.replace(f": {length}\r".encode(), f": {wrong}\r".encode())
+    if kind == "garbage":
+        return f"garbage {number}\n".encode() * 9
+    if kind == "pair":
+        record += warc_record(f"<p>second {number}".encode())
+    data = record if plain else gzip.compress(record)
+    if kind == "cut":
+        return data[: len(data) // 2]
+    if kind == "broken":
+        return data[:60] + b"\xff\xff\xff" + data[63:]
+    return data
+
+
+@settings(max_examples=60, deadline=None)
+@given(kinds=st.lists(PIECES, max_size=7), plain=st.booleans())
+def test_from_any_place_the_rest_is_the_same(tmp_path_factory, kinds, plain):
+    path = tmp_path_factory.mktemp("rest") / "a.warc"
+    path.write_bytes(b"".join(piece(kind, n, plain) for n, kind in enumerate(kinds)))
+    whole = bodies(path)
+    good = {f"<p>good {n}" * 3 for n, kind in enumerate(kinds) if kind == "good"}
+    if not plain:
+        assert good <= set(whole)
+    for taken in range(1, len(whole) + 1):
+        with opened(path) as archive:
+            for _ in zip(range(taken), archive.records(START), strict=False):
+                pass
+            assert bodies(path, archive.after()) == whole[taken:]
