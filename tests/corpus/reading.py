@@ -56,4 +56,13 @@ def warc_of(pages, path: Path, *, gzip: bool = True, **headers: str) -> Path:
                 warc_headers_dict={"WARC-Date": "2026-01-01T00:00:00Z", **headers},
             )
             writer.write_record(record)
+            record.raw_stream.close()
     return path
+
+
+SENTENCE = "An even number is twice another one, and the sum of two even numbers is even too. "
+PAGES = [
+    f"<html><title>Page {n}</title><body><h1>Page {n}</h1><p>{SENTENCE * 3}</p></body></html>"
+    for n in range(5)
+]
+TEXTS = [f"# Page {n}\n\n{(SENTENCE * 3).strip()}" for n in range(5)]

@@ -23,10 +23,10 @@ from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.filters import Gates, first_reason, gates_of
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side
-from mathlm.corpus.source_config import HtmlSource, RecordsSource, Source, WebSource
+from mathlm.corpus.source_config import HtmlSource, RecordsSource, Source, UrlsSource, WebSource
 from mathlm.corpus.sources.archives import Mark, Phase, Place
 from mathlm.corpus.sources.items import Failed, Loaded, Page, Skipped, Taken
-from mathlm.corpus.sources.rows import ColumnPages, FilePages
+from mathlm.corpus.sources.rows import ColumnPages, FetchedPages, FilePages
 from mathlm.corpus.sources.shards import Shard
 from mathlm.corpus.sources.warc import ArchivePages, verified
 
@@ -131,6 +131,8 @@ def open_pages(source: WebSource, shard: Shard, mark: Mark) -> Pages:
         return FilePages(source, shard, mark)
     if isinstance(source, RecordsSource):
         return ColumnPages(source, shard, mark)
+    if isinstance(source, UrlsSource):
+        return FetchedPages(source, shard, mark)
     return ArchivePages(source, shard, mark)
 
 

@@ -62,11 +62,11 @@ class Row:
         """Count the items that a cap left unread, by the cap that did it."""
         if total is None:
             return
-        listed = min(total, max_documents or total)
+        taken, listed = self.taken_in, min(total, max_documents or total)
         if total > listed:
             self.dropped["beyond max_documents"] = total - listed
-        if listed > self.kept:
-            self.dropped["beyond max_bytes"] = listed - self.kept
+        if listed > taken:
+            self.dropped["beyond max_bytes"] = listed - taken
 
     def add(self, other: Row) -> None:
         """Count what another row of the same step counted too."""

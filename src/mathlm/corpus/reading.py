@@ -30,9 +30,10 @@ from mathlm.corpus.batches import STEPS, Batch, Blame, Request, settings_text, u
 from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side, rows_of, save_rows, save_sides
-from mathlm.corpus.source_config import WebSource
+from mathlm.corpus.source_config import UrlsSource, WebSource
 from mathlm.corpus.sources import Services
 from mathlm.corpus.sources.archives import Place
+from mathlm.corpus.sources.index import Client, fetch
 from mathlm.corpus.sources.items import Failed
 from mathlm.corpus.sources.shards import Shard
 
@@ -54,6 +55,8 @@ class Reading:
     target: Path
     key: str
     """Of the settings."""
+    local: Shard | None = None
+    """What the worker reads in its stead: the records of a list of URLs, once they are fetched."""
     start: Place | None = None
     """Where to begin, if not at the first record of the shard."""
     empty: bool = False
@@ -101,7 +104,9 @@ def _batches(reading: Reading, run: Run) -> Iterator[Batch]:
     """A shard's batches in order; a record that kills its worker becomes a failure."""
     handle, progress = tempfile.mkstemp(prefix="mathlm-")
     os.close(handle)
-    request = Request(reading.shard, reading.start, progress, None, reading.pages, reading.bytes)
+    request = Request(
+        reading.local or reading.shard, reading.start, progress, None, reading.pages, reading.bytes
+    )
     culprit: tuple[int, Blame] | None = None
     try:
         while True:
@@ -180,6 +185,11 @@ class WebReader:
     """Where the shards' groups stand until the source is read."""
     filters: WebFilters | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _client: Client | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.source, UrlsSource):
+            self._client = Client(self.source)
 
     def read(self, shards: Sequence[Shard], total: int | None, target: tuple[Path, str]) -> None:
         """Read what is not committed yet, then join the shards' groups."""
@@ -220,6 +230,10 @@ class WebReader:
             return done
         if read_manifest(reading.target) is not None:
             self.services.progress.say(f"  {reading.shard.file}: changed, read again")
+        if self._client is not None:
+            urls = [url for url, _, _ in reading.shard.items]
+            log = fetch(urls, self.work / "fetched" / reading.target.name, self._client)
+            reading = replace(reading, local=Shard(str(log)))
         with pool.session() as run:
             read_shard(reading, run, advance)
         return read_manifest(reading.target) or {}

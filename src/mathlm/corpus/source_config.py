@@ -166,6 +166,7 @@ Source = Annotated[
     | HtmlSource
     | WarcSource
     | WetSource
+    | UrlsSource
     | TextSource
     | ProblemsSource
     | RecordsSource,

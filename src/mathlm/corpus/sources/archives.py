@@ -220,10 +220,8 @@ class Archive:
             data = _read_up_to(record.reader, limit + 1)
         except OSError:
             return self._found(offset, record, reason=_BROKEN)
-        if len(data) > limit:
-            return self._found(offset, record, reason=TOO_LARGE)
-        if len(data) < declared:
-            return self._found(offset, record, reason="cut off")
+        if reason := _reason(len(data), limit, declared):
+            return self._found(offset, record, reason=reason)
         if self._compressed and _INSIDE in data and self._overran(offset, len(data)):
             return self._found(offset, record, reason="wrong length")
         return self._found(offset, record, data)
@@ -239,6 +237,27 @@ class Archive:
             return record is not None and len(_read_up_to(record.reader, size)) < size
         except OSError:
             return True
+
+
+def read_record(data: bytes, limit: int) -> Found:
+    """The first record of some bytes of a WARC, with its payload up to `limit` bytes."""
+    record = _first_record(data)
+    if record is None:
+        return Found(0, None, reason=_BROKEN)
+    try:
+        record.parse_http(quirks_mode=True, max_header_len=_MAX_HEADER)
+        declared = record.content_length
+        payload = _read_up_to(record.reader, limit + 1)
+    except OSError:
+        return Found(0, record, reason=_BROKEN)
+    return Found(0, record, payload[:limit], _reason(len(payload), limit, declared))
+
+
+def _reason(size: int, limit: int, declared: int) -> str:
+    """What is wrong with a payload of which `size` bytes could be read, if anything."""
+    if size > limit:
+        return TOO_LARGE
+    return "cut off" if size < declared else ""
 
 
 def _first_record(data: bytes) -> Any:

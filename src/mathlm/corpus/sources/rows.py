@@ -1,21 +1,23 @@
-"""Pages that lie as they are: files of a folder, and a column of Parquet or JSON lines.
+"""Pages one by one: files of a folder, a column of Parquet or JSON lines, fetched records.
 
-Not here: archives (`warc.py`), records of text (`tables.py`).
+Not here: archives that are read through (`warc.py`), records of text (`tables.py`).
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mathlm.core.records import Provenance
-from mathlm.corpus.source_config import HtmlSource, RecordsSource
-from mathlm.corpus.sources.archives import Mark, Phase, Place
-from mathlm.corpus.sources.items import Failed, Page, Taken
+from mathlm.corpus.source_config import HtmlSource, RecordsSource, UrlsSource
+from mathlm.corpus.sources.archives import Mark, Phase, Place, read_record
+from mathlm.corpus.sources.items import Failed, Page, Skipped, Taken
 from mathlm.corpus.sources.shards import Shard
 from mathlm.corpus.sources.tables import identifier_of, rows_of
+from mathlm.corpus.sources.warc import Records
 
 _TYPE = "text/html"
 
@@ -122,3 +124,33 @@ class ColumnPages(_Counted):
         if len(data) > source.max_page_mib << 20:
             return Failed(identifier, "too large", provenance=provenance)
         return Page(identifier, data, None, provenance)
+
+
+class FetchedPages(_Counted):
+    """The pages of a list of URLs, as `index.fetch` left them."""
+
+    def __init__(self, source: UrlsSource, shard: Shard, mark: Mark) -> None:
+        super().__init__(mark)
+        self._records, self._log = Records(source), Path(shard.file)
+        self._lines = [json.loads(line) for line in self._log.read_bytes().splitlines()]
+
+    def pages(self, place: Place) -> Iterator[Taken]:
+        """The pages from a line on."""
+        return self._count(map(self._load, self._lines[place.offset :]), place.offset)
+
+    def leave(self, place: Place, phase: Phase, reason: str) -> tuple[Failed, Place | None]:
+        """The line's record as a failure, and the next one."""
+        line = self._lines[place.offset]
+        provenance = Provenance(file=line.get("file"), offset=line.get("offset"), url=line["url"])
+        return Failed(line["url"], reason, provenance=provenance), Place(place.offset + 1)
+
+    def _load(self, line: dict[str, Any]) -> Taken:
+        if "dropped" in line:
+            return Skipped(line["url"], line["dropped"])
+        if "failed" in line:
+            return Failed(line["url"], line["failed"], provenance=Provenance(url=line["url"]))
+        with self._log.with_suffix(".warc.gz").open("rb") as archive:
+            archive.seek(line["at"])
+            data = archive.read(line["length"])
+        found = read_record(data, self._records.max_bytes)
+        return self._records.take(found._replace(offset=line["offset"]), line["file"])

@@ -18,8 +18,9 @@ import fsspec
 
 from mathlm.core.errors import UserError
 from mathlm.core.progress import Progress
-from mathlm.corpus.source_config import HtmlSource, RecordsSource, WarcSource, WebSource, WetSource
+from mathlm.corpus.source_config import HtmlSource, RecordsSource, UrlsSource, WebSource
 from mathlm.corpus.sources.files import folder_items, unique
+from mathlm.corpus.sources.index import URLS_IN_SHARD, read_urls
 from mathlm.corpus.sources.items import Item
 
 SHARD_BYTES = 64 << 20
@@ -37,7 +38,7 @@ class Shard:
     begin: int = 0
     end: int | None = None
     items: tuple[tuple[str, str, dict[str, Any]], ...] = ()
-    """For folders: id, path and provenance of each file."""
+    """For folders: id, path and provenance of each file; for lists of URLs, the URLs."""
     stamp: dict[str, Any] = field(default_factory=dict)
     """What the file system says of the file: size, entity tag or time."""
 
@@ -60,8 +61,16 @@ def shards_of(
         return list(_of_items(items[: source.max_documents])), len(items)
     if isinstance(source, RecordsSource):
         return [Shard(file, stamp=stamp_of(file)) for file in files_of(source.files)], None
-    assert isinstance(source, WarcSource | WetSource)
+    if isinstance(source, UrlsSource):
+        urls = read_urls(source.file)[: source.max_documents]
+        return list(_of_urls(urls, source.file)), len(read_urls(source.file))
     return [shard for file in files_of(source.files) for shard in _ranges(file, shard_bytes)], None
+
+
+def _of_urls(urls: list[str], file: str) -> Iterator[Shard]:
+    for begin in range(0, len(urls), URLS_IN_SHARD):
+        part = urls[begin : begin + URLS_IN_SHARD]
+        yield Shard(file, begin, begin + len(part), tuple((url, "", {}) for url in part))
 
 
 def _of_items(items: list[Item]) -> Iterator[Shard]:

@@ -31,20 +31,88 @@ CUT = "truncated by the crawler"
 _URN = re.compile(r"<?(urn:uuid:[0-9A-Fa-f-]{36})>?")
 
 
+class Records:
+    """What a source makes of records: which hold pages, and what is known of each."""
+
+    def __init__(self, source: WarcSource | WetSource | UrlsSource) -> None:
+        is_wet = isinstance(source, WetSource)
+        self._wanted = {"conversion"} if is_wet else {"response", "resource"}
+        self._drop_truncated = not isinstance(source, WetSource) and source.truncated == "drop"
+        self.max_bytes = source.max_page_mib << 20
+
+    def limit_of(self, record: Any) -> int:
+        """How much of a record is to be read: nothing of those that hold no page."""
+        return self.max_bytes if str(record.record_type) in self._wanted else 0
+
+    def take(self, found: Found, file: str) -> Taken:
+        """What a record is: a page, nothing of interest, or broken."""
+        if found.record is None:
+            return failure(found, file, found.reason)
+        provenance = provenance_of(found, file)
+        identifier = provenance.record_id or f"{file}:{found.offset}"
+        kind = str(found.record.record_type)
+        if kind not in self._wanted:
+            return Skipped(identifier, f"{kind} record")
+        if found.reason:
+            return failure(found, file, found.reason)
+        cut = found.record.headers.get("WARC-Truncated") is not None
+        if cut and self._drop_truncated:
+            return Skipped(identifier, CUT)
+        noted = (CUT,) if cut else ()
+        if kind == "conversion":
+            return Page(identifier, found.data, None, provenance, is_text=True, noted=noted)
+        if reason := _no_page(found):
+            return Skipped(identifier, reason)
+        page = Page(identifier, found.data, None, provenance, noted=noted)
+        return self._decoded(page, found.record.http_headers)
+
+    def _decoded(self, page: Page, http: Any) -> Taken:
+        """The page without chunked transfer and compression."""
+        if http is None:
+            return page
+        data = page.data
+        if "chunked" in (http.get("Transfer-Encoding") or "").lower():
+            data = unchunk(data)
+        try:
+            data = decompress(data, http.get("Content-Encoding") or "", self.max_bytes)
+        except TooLargeError:
+            return Failed(page.id, TOO_LARGE, provenance=page.provenance)
+        stored = None if data is page.data else page.data
+        return replace(page, data=data, stored=stored, content_type=http.get("Content-Type"))
+
+
+def provenance_of(found: Found, file: str) -> Provenance:
+    """What a record's header says of it."""
+    headers = found.record.headers
+    named = _URN.fullmatch(headers.get("WARC-Record-ID") or "")
+    return Provenance(
+        file=file,
+        offset=found.offset,
+        record_id=named[1] if named else None,
+        url=_clean((headers.get("WARC-Target-URI") or "").strip("<> ")),
+        date=_clean(headers.get("WARC-Date")),
+        digest=_clean(headers.get("WARC-Payload-Digest")),
+        content_type=_content_types(found.record)[0] or None,
+    )
+
+
+def failure(found: Found, file: str, reason: str) -> Failed:
+    """A record as a failure."""
+    place = f"{file}:{found.offset}"
+    if found.record is None:
+        return Failed(place, reason, provenance=Provenance(file=file, offset=found.offset))
+    provenance = provenance_of(found, file)
+    return Failed(provenance.record_id or place, reason, provenance=provenance)
+
+
 class ArchivePages:
     """The pages of a range of a WARC or WET file."""
 
-    def __init__(
-        self, source: WarcSource | WetSource | UrlsSource, shard: Shard, mark: Mark
-    ) -> None:
-        self._wanted = (
-            ("conversion",) if isinstance(source, WetSource) else ("response", "resource")
-        )
-        self._drop_truncated = not isinstance(source, WetSource) and source.truncated == "drop"
-        self._max_bytes = source.max_page_mib << 20
+    def __init__(self, source: WarcSource | WetSource, shard: Shard, mark: Mark) -> None:
+        self._records = Records(source)
         self._file = shard.file if "://" in shard.file else shard.file.rpartition("/")[2]
         self._begin, self._end = shard.begin, shard.end
-        self._archive = Archive(shard.file, shard.end, self._limit_of, mark)
+        self._archive = Archive(shard.file, shard.end, self._records.limit_of, mark)
 
     def start(self) -> Place | None:
         """Where the first record of the range starts, if one does."""
@@ -55,7 +123,8 @@ class ArchivePages:
 
     def pages(self, place: Place) -> Iterator[Taken]:
         """What there is from a place on to the end of the range."""
-        return map(self._take, self._archive.records(place))
+        for found in self._archive.records(place):
+            yield self._records.take(found, self._file)
 
     def after(self) -> Place:
         """The place behind what `pages` gave so far."""
@@ -64,10 +133,7 @@ class ArchivePages:
     def leave(self, place: Place, phase: Phase, reason: str) -> tuple[Failed, Place | None]:
         """The record at the place as a failure, and where to go on."""
         found, going_on = self._archive.leave(place, phase)
-        taken = self._take(found._replace(reason=reason))
-        return Failed(
-            taken.id, reason, provenance=getattr(taken, "provenance", Provenance())
-        ), going_on
+        return failure(found, self._file, reason), going_on
 
     @property
     def next(self) -> int | None:
@@ -77,57 +143,6 @@ class ArchivePages:
     def close(self) -> None:
         """Close the file."""
         self._archive.close()
-
-    def _limit_of(self, record: Any) -> int:
-        return self._max_bytes if str(record.record_type) in self._wanted else 0
-
-    def _take(self, found: Found) -> Taken:
-        """What a record is: a page, nothing of interest, or broken."""
-        if found.record is None:
-            return Failed(f"{self._file}:{found.offset}", found.reason)
-        provenance = self._provenance(found)
-        identifier = provenance.record_id or f"{self._file}:{found.offset}"
-        kind = str(found.record.record_type)
-        if kind not in self._wanted:
-            return Skipped(identifier, f"{kind} record")
-        if found.reason:
-            return Failed(identifier, found.reason, provenance=provenance)
-        cut = found.record.headers.get("WARC-Truncated") is not None
-        if cut and self._drop_truncated:
-            return Skipped(identifier, CUT)
-        noted = (CUT,) if cut else ()
-        if kind == "conversion":
-            return Page(identifier, found.data, None, provenance, is_text=True, noted=noted)
-        if reason := _no_page(found):
-            return Skipped(identifier, reason)
-        return self._page(identifier, found, provenance, noted)
-
-    def _provenance(self, found: Found) -> Provenance:
-        headers = found.record.headers
-        named = _URN.fullmatch(headers.get("WARC-Record-ID") or "")
-        return Provenance(
-            file=self._file,
-            offset=found.offset,
-            record_id=named[1] if named else None,
-            url=_clean((headers.get("WARC-Target-URI") or "").strip("<> ")),
-            date=_clean(headers.get("WARC-Date")),
-            digest=_clean(headers.get("WARC-Payload-Digest")),
-            content_type=_content_types(found.record)[0] or None,
-        )
-
-    def _page(
-        self, identifier: str, found: Found, provenance: Provenance, noted: tuple[str, ...]
-    ) -> Taken:
-        http, data = found.record.http_headers, found.data
-        try:
-            if http is not None:
-                if "chunked" in (http.get("Transfer-Encoding") or "").lower():
-                    data = unchunk(data)
-                data = decompress(data, http.get("Content-Encoding") or "", self._max_bytes)
-        except TooLargeError:
-            return Failed(identifier, TOO_LARGE, provenance=provenance)
-        content_type = None if http is None else http.get("Content-Type")
-        return Page(identifier, data, content_type, provenance, noted=noted, stored=found.data)
 
 
 def verified(page: Page) -> tuple[Page, str | None]:
