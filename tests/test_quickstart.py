@@ -91,7 +91,11 @@ def report_without_clocks(out: Path) -> dict[str, bytes]:
         context = StageContext("report", run / "report", inputs)
         context.directory.mkdir()
         KINDS["report"].run(context, ReportConfig(**plan["extends"], **plan["settings"]))
-        return {f"report/{p.name}": p.read_bytes() for p in context.directory.iterdir()}
+        return {
+            f"report/{p.relative_to(context.directory)}": p.read_bytes()
+            for p in context.directory.rglob("*")
+            if p.is_file()
+        }
 
 
 def test_the_run_ends_with_a_table_and_a_report(undisturbed: tuple[Path, float, str]) -> None:

@@ -6,7 +6,8 @@ stage's code is imported when it runs, so that reading a recipe loads neither to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext, StageKind
@@ -25,6 +26,9 @@ from mathlm.training import config as training
 from mathlm.training import perplexity_config as perplexity
 from mathlm.training.config import TrainConfig
 from mathlm.training.perplexity_config import PerplexityConfig
+
+if TYPE_CHECKING:
+    from mathlm.reporting.overlap import SearchHit
 
 
 def _corpus(context: StageContext, config: CorpusConfig) -> None:
@@ -85,7 +89,19 @@ def _grade(context: StageContext, config: GradeConfig) -> None:
 def _report(context: StageContext, config: ReportConfig) -> None:
     from mathlm.reporting.stage import run
 
-    run(context, config)
+    run(context, config, search=_search)
+
+
+def _search(texts: Sequence[str], files: Sequence[str], n: int) -> Iterator[SearchHit]:
+    """Texts that share n words in a row with documents, for the report on memorisation."""
+    from mathlm.corpus import overlap
+    from mathlm.reporting.overlap import SearchHit
+
+    items = [overlap.Item("", number, text) for number, text in enumerate(texts)]
+    summary = overlap.Summary()
+    documents = overlap.read_corpus(overlap.corpus_files(files), summary)
+    for hit in overlap.search(items, documents, summary, n=n, exact=False):
+        yield SearchHit(int(hit.item), hit.document, hit.ngram)
 
 
 KINDS: dict[str, StageKind] = {

@@ -23,7 +23,12 @@ ROWS = [
     {"model": m, "task": HOSTILE, "metric": "accuracy", "value": 0.5, "low": 0.4, "high": 0.6}
     for m in ("a", "b")
 ]
-CURVES = [{"model": m, "task": HOSTILE, "solver": "vote", "values": [0.2, 0.3]} for m in ("a", "b")]
+POINTS = [{"k": k, "value": 0.1 * k, "low": 0.05, "high": 0.9} for k in (1, 2)]
+CURVES = [
+    {"model": m, "task": HOSTILE, "solver": "vote", "values": [0.1, 0.2], "points": POINTS}
+    for m in ("a", "b")
+]
+LONG = [{**CURVES[0], "values": [n / 300 for n in range(256)]}]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,8 @@ CURVES = [{"model": m, "task": HOSTILE, "solver": "vote", "values": [0.2, 0.3]} 
     [
         lambda: figures.training_curves(trainings(HOSTILE)),
         lambda: figures.before_after(ROWS, ["a", "b"]),
-        lambda: figures.majority(CURVES, ["a", "b"]),
+        lambda: figures.curves(CURVES, CURVES, ["a", "b"]),
+        lambda: figures.curves(LONG, LONG, ["a", "b"]),
     ],
 )
 def test_a_figure_is_whole_small_equal_each_time_and_alone(draw):
@@ -63,7 +69,7 @@ def test_a_circle_of_parents_ends():
     [
         lambda: figures.training_curves([Training("a", [], {})]),
         lambda: figures.before_after([], ["a"]),
-        lambda: figures.majority([], ["a"]),
+        lambda: figures.curves([], [], ["a"]),
     ],
 )
 def test_nothing_to_draw_is_no_figure(nothing):

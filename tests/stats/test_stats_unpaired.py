@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathlm.stats import fisher_exact, mantel_haenszel
+from mathlm.stats import fisher_exact, mantel_haenszel, welch
 
 TABLES = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 60), st.integers(0, 60))
 
@@ -60,3 +60,18 @@ def test_no_items_conclude_nothing():
     assert (found.low, found.high, found.p_value) == (-1.0, 1.0, 1.0)
     with pytest.raises(ValueError, match="cannot have"):
         fisher_exact(3, 2, 0, 1)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 8).map(lambda v: v / 8), min_size=2, max_size=20),
+    st.lists(st.integers(0, 8).map(lambda v: v / 8), min_size=2, max_size=20),
+)
+def test_welch_agrees_with_scipy(first, second):
+    scipy = pytest.importorskip("scipy.stats")
+    found = welch(first, second)
+    if len(set(first)) > 1 or len(set(second)) > 1:
+        expected = scipy.ttest_ind(first, second, equal_var=False)
+        assert found.p_value == pytest.approx(float(expected.pvalue), rel=1e-6)
+        bounds = expected.confidence_interval()
+        assert found.low == pytest.approx(max(-1.0, bounds.low), rel=1e-6, abs=1e-9)

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mathlm.core.storage import read_json, read_lines
+from mathlm.reporting.completions import Scan
+from mathlm.reporting.inputs import Evaluation
+
+Row = dict[str, Any]
 
 
 class Costs(NamedTuple):
@@ -37,6 +41,34 @@ def read_costs(runs: Sequence[Path]) -> Costs:
             seconds[name] = seconds.get(name, 0.0) + spent
             memory[name] = max(memory.get(name, 0.0), peak)
     return Costs(seconds, memory)
+
+
+def completion_costs(evaluations: Sequence[Evaluation], scans: Sequence[Scan]) -> list[Row]:
+    """What the completions of each task and solver cost, and how they ended."""
+    rows = []
+    for evaluation, scan in zip(evaluations, scans, strict=True):
+        for (task, solver), spent in scan.spent.items():
+            rows.append(
+                {
+                    "model": evaluation.model, "task": task, "solver": solver, "n": spent.n,
+                    "prompt_tokens": spent.prompt_tokens, "model_tokens": spent.model_tokens,
+                    "forced_tokens": spent.forced_tokens, "tool_calls": spent.tool_calls,
+                    "finish": dict(sorted(spent.finish.items())),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def read_engines(evaluations: Sequence[Evaluation]) -> list[Row]:
+    """How well the engine of each solve stage was used; nothing where no log is there."""
+    rows = []
+    for evaluation in evaluations:
+        path = evaluation.solve / "logs" / "engine.json"
+        if path.is_file():
+            load = read_json(path)
+            kept = {k: v for k, v in load.items() if isinstance(v, int | float)}
+            rows.append({"model": evaluation.model, "stage": evaluation.solve.name, "load": kept})
+    return rows
 
 
 def read_environments(runs: Sequence[Path]) -> dict[str, dict[str, Any]]:

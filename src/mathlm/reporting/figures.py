@@ -213,27 +213,51 @@ def before_after(rows: Sequence[Row], models: Sequence[str]) -> Html | None:
     return _draw("scores", "Scores with their intervals, by task and model", (9.2, height), plot)
 
 
-def majority(curves: Sequence[Row], models: Sequence[str]) -> Html | None:
-    """The score of a majority vote over 1 … k samples, a panel for each task."""
-    panels = list(dict.fromkeys((curve["task"], curve["solver"]) for curve in curves))[:6]
+def curves(majority: Sequence[Row], passing: Sequence[Row], models: Sequence[str]) -> Html | None:
+    """maj@k (solid) and pass@k (dashed) for every k, a panel for each task and solver."""
+    panels = list(dict.fromkeys((curve["task"], curve["solver"]) for curve in majority))[:6]
     if not panels:
         return None
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
 
     def plot(figure: Any) -> None:
-        grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-        for axes, panel in zip(grid, panels, strict=True):
-            for curve in curves:
+        grid = figure.subplots(rows, columns, squeeze=False).flatten()
+        for axes, panel in zip(grid, panels, strict=False):
+            for curve, style in [*((c, "-") for c in majority), *((c, "--") for c in passing)]:
                 if (curve["task"], curve["solver"]) == panel:
-                    number = models.index(curve["model"])
-                    k = range(1, len(curve["values"]) + 1)
-                    values = [100 * value for value in curve["values"]]
-                    colour = _SERIES[number % len(_SERIES)]
-                    axes.plot(k, values, "o-", color=colour, markersize=3, label=curve["model"])
-            axes.set(title=f"{panel[0]} ({panel[1]})", xlabel="samples in the vote")
-            axes.xaxis.get_major_locator().set_params(integer=True)
+                    _curve(axes, curve, style, models)
+            axes.set(title=f"{panel[0]} ({panel[1]})", xlabel="samples k")
+            _scale(axes, max(len(c["values"]) for c in majority))
             axes.set_ylim(0, max(5, axes.get_ylim()[1]))
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
         grid[0].set_ylabel("% right")
         grid[0].legend()
 
-    width = 9.2 if len(panels) > 1 else 5.0
-    return _draw("majority", "Majority votes over more and more samples", (width, 3.0), plot)
+    width = 9.2 if columns > 1 else 5.0
+    return _draw("votes", "maj@k and pass@k over more samples", (width, 3.0 * rows), plot)
+
+
+def _curve(axes: Any, curve: Row, style: str, models: Sequence[str]) -> None:
+    k = range(1, len(curve["values"]) + 1)
+    colour = _SERIES[models.index(curve["model"]) % len(_SERIES)]
+    label = f"{curve['model']}, {'maj@k' if style == '-' else 'pass@k'}"
+    values = [100 * value for value in curve["values"]]
+    axes.plot(k, values, style, color=colour, linewidth=1.4, label=label)
+    points = curve["points"]
+    low, high = ([100 * point[end] for point in points] for end in ("low", "high"))
+    axes.fill_between([p["k"] for p in points], low, high, color=colour, alpha=0.12, linewidth=0)
+
+
+def _scale(axes: Any, most: int) -> None:
+    """A logarithmic axis for many samples, whole numbers on it in any case."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+    if most > 16:
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_locator(FixedLocator([2**i for i in range(most.bit_length())]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}"))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))

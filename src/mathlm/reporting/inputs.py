@@ -1,33 +1,32 @@
 """What a report reads: finished stages' files as plain values, their text still raw.
 
-Not here: any estimate (`scores`) and any HTML. Completions are read only for the problems that
-are shown (`read_completions`): a large evaluation's do not fit into memory.
+Not here: any estimate (`scores`) and any HTML. Of problems only subject and level are kept, of
+verdicts only marks (`verdicts`); completions are read apart (`completions`): a large evaluation's
+texts do not fit into memory. Stages made elsewhere need no `meta.json`: then the folder's name is
+the model's.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
+
 from mathlm.core.errors import UserError
-from mathlm.core.records import Completion, Problem, Verdict
 from mathlm.core.stage import StageContext, StageInput
-from mathlm.core.storage import read_json, read_jsonl, read_lines
+from mathlm.core.storage import read_json, read_lines
+from mathlm.reporting.verdicts import ByPolicy, BySolver, read_marks
 
 
-class Mark(NamedTuple):
-    """What counts of one verdict."""
+class ProblemInfo(NamedTuple):
+    """What groups a problem."""
 
-    sample: int
-    status: str
-    equivalence_class: int | None
-
-
-Marks = dict[str, dict[str, list[Mark]]]
-"""By task and problem id, in the order of the samples."""
+    subject: str | None = None
+    level: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,20 @@ class Evaluation:
     model: str
     solvers: Mapping[str, Mapping[str, Any]]
     """The settings of each solver by its name."""
-    marks: Mapping[str, Marks]
-    """By solver."""
-    problems: Mapping[tuple[str, str], Problem]
+    by_policy: ByPolicy
+    problems: Mapping[tuple[str, str], ProblemInfo]
     """By task and id."""
     solve: Path
     grade: Path
     policy: str
+    """The one that counts."""
     sandbox_level: str | None = None
     left_out: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def marks(self) -> BySolver:
+        """The verdicts that count, by solver."""
+        return self.by_policy.get(self.policy, {})
 
     def kind(self, solver: str) -> str:
         """`cot` or `program`."""
@@ -128,54 +132,74 @@ def read_inputs(context: StageContext, policy: str | None) -> Inputs:
 
 def _evaluations(context: StageContext, policy: str | None) -> Iterator[Evaluation]:
     solves = context.inputs.get("solve", ())
-    for grade in context.inputs.get("grade", ()):
-        meta = read_json(grade.directory / "meta.json")
-        solve = _solve_of(grade, str(meta["model"]), solves)
-        settings = read_json(solve / "meta.json")
-        problems = read_jsonl(solve / "problems.jsonl", Problem)
-        chosen, marks = _marks(grade.directory / "verdicts.jsonl", policy)
+    grades = context.inputs.get("grade", ())
+    for number, grade in enumerate(grades):
+        meta = _meta(grade.directory)
+        beside = solves[number] if len(solves) == len(grades) else None
+        solve = _solve_of(grade, meta.get("model"), solves, beside)
+        settings = _meta(solve.directory)
+        by_policy = read_marks(grade.directory / "verdicts.jsonl")
         yield Evaluation(
-            model=str(meta["model"]),
-            solvers=settings["solvers"],
-            marks=marks,
-            problems={(problem.task, problem.id): problem for problem in problems},
-            solve=solve,
+            model=str(meta.get("model") or settings.get("model") or solve.name),
+            solvers=settings.get("solvers") or {},
+            by_policy=by_policy,
+            problems=read_problem_infos(solve.directory / "problems.jsonl"),
+            solve=solve.directory,
             grade=grade.directory,
-            policy=chosen,
+            policy=_counting(by_policy, meta.get("policies"), policy, grade.name),
             sandbox_level=settings.get("sandbox_level"),
             left_out=tuple(settings.get("left_out") or ()),
         )
 
 
-def _solve_of(grade: StageInput, model: str, solves: tuple[StageInput, ...]) -> Path:
-    """The solve stage that was graded: named in the run's record, else the one of that model."""
+def _meta(directory: Path) -> dict[str, Any]:
+    path = directory / "meta.json"
+    return dict(read_json(path)) if path.is_file() else {}
+
+
+def _solve_of(
+    grade: StageInput,
+    model: str | None,
+    solves: tuple[StageInput, ...],
+    beside: StageInput | None,
+) -> StageInput:
+    """The solve stage that was graded: by the run's record, by the model, or by its place."""
     record = grade.directory / "stage.json"
     named = read_json(record)["inputs"].get("completions", {}) if record.is_file() else {}
     for solve in solves:
         if solve.name in named:
-            return solve.directory
+            return solve
     for solve in solves:
-        if read_json(solve.directory / "meta.json")["model"] == model:
-            return solve.directory
+        if model is not None and _meta(solve.directory).get("model") == model:
+            return solve
+    if model is None and beside is not None:
+        return beside
     raise UserError(f"the report needs the solve stage that '{grade.name}' graded: name it")
 
 
-def _marks(path: Path, policy: str | None) -> tuple[str, dict[str, Marks]]:
-    """The verdicts under one policy, by solver, task and problem; samples in order."""
-    by_policy: dict[str, dict[str, Marks]] = {}
-    for verdict in read_jsonl(path, Verdict):
-        solver = by_policy.setdefault(verdict.policy, {}).setdefault(verdict.solver, {})
-        mark = Mark(verdict.sample_index, verdict.status, verdict.equivalence_class)
-        solver.setdefault(verdict.task, {}).setdefault(verdict.problem_id, []).append(mark)
-    chosen = policy or next(iter(by_policy), "default")
+def _counting(by_policy: ByPolicy, order: list[str] | None, wanted: str | None, name: str) -> str:
+    """The policy that counts: the wanted one, else the first that the grade stage names."""
+    chosen = wanted or next(iter(order or by_policy), "default")
     if by_policy and chosen not in by_policy:
-        raise UserError(f"{path} has no policy '{chosen}', but {', '.join(by_policy)}")
-    marks = by_policy.get(chosen, {})
-    for tasks in marks.values():
-        for problems in tasks.values():
-            for found in problems.values():
-                found.sort()
-    return chosen, marks
+        raise UserError(f"{name} has no policy '{chosen}', but {', '.join(by_policy)}")
+    return chosen
+
+
+def read_problem_infos(path: Path) -> dict[tuple[str, str], ProblemInfo]:
+    """Subject and level by task and id; equal ones are one object."""
+    known: dict[ProblemInfo, ProblemInfo] = {}
+    found = {}
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = from_json(line, cache_strings="all")
+            info = ProblemInfo(row.get("subject"), row.get("level"))
+            found[str(row["task"]), str(row["id"])] = known.setdefault(info, info)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"{type(error).__name__}: {error}"[:120]
+            raise UserError(f"{path}, line {number + 1} is no problem ({what})") from None
+    return found
 
 
 def _training(item: StageInput) -> Training:
@@ -210,27 +234,3 @@ def _sizes(corpus: Path | None, runs: list[Path]) -> dict[str, dict[str, dict[st
             split.setdefault("bytes", meta["num_bytes"])
             split["tokens"] = meta["num_tokens"]
     return sizes
-
-
-def read_completions(
-    evaluation: Evaluation, wanted: Collection[tuple[str, str]]
-) -> dict[tuple[str, str, str], Completion]:
-    """The first sample of each solver for the wanted (task, problem): by task, id and solver."""
-    found: dict[tuple[str, str, str], Completion] = {}
-    for completion in read_jsonl(evaluation.solve / "completions.jsonl", Completion):
-        key = (completion.task, completion.problem_id, completion.solver)
-        if key[:2] in wanted and completion.sample_index == 0 and completion.parent is None:
-            found.setdefault(key, completion)
-    return found
-
-
-def read_verdicts(
-    evaluation: Evaluation, wanted: Collection[tuple[str, str]]
-) -> dict[tuple[str, str, str], Verdict]:
-    """The verdicts on the same completions, under the policy that counts."""
-    found: dict[tuple[str, str, str], Verdict] = {}
-    for verdict in read_jsonl(evaluation.grade / "verdicts.jsonl", Verdict):
-        key = (verdict.task, verdict.problem_id, verdict.solver)
-        if key[:2] in wanted and verdict.sample_index == 0 and verdict.policy == evaluation.policy:
-            found[key] = verdict
-    return found

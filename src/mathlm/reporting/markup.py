@@ -1,4 +1,4 @@
-"""Text to HTML that is safe, and tables in HTML and Markdown.
+"""Text to HTML that is safe, and tables in HTML, Markdown, LaTeX and CSV.
 
 Text of models and of the web is hostile. One rule keeps it out of the markup: what is joined into
 a page is `Html`, and only `escape` and the functions built on it make `Html` out of text.
@@ -6,11 +6,14 @@ a page is `Html`, and only `escape` and the functions built on it make `Html` ou
 
 from __future__ import annotations
 
+import csv
 import html
+import io
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Html(str):
@@ -25,6 +28,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\uff
 
 def visible(text: str) -> str:
     """The text with what would act on the page made visible: controls, direction marks, nulls."""
+    if text.isascii() and text.isprintable():
+        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _BIDI.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
     return _CONTROL.sub("\ufffd", text)
@@ -61,7 +66,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table that can be shown as HTML or Markdown."""
+    """A table that can be shown as HTML, Markdown or LaTeX."""
 
     caption: str
     columns: Sequence[str]
@@ -108,6 +113,65 @@ class Table:
         for row in self.rows:
             lines.append(_line([_plain(c.text if isinstance(c, Cell) else c) for c in row]))
         return "\n".join(lines) + "\n"
+
+    def to_latex(self) -> str:
+        """The table for a paper, with the rules of `booktabs`."""
+        columns = "".join("l" if self._css(i) == "" else "r" for i in range(len(self.columns)))
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+        lines += [_row(map(_latex, self.columns)), r"\midrule"]
+        for row in self.rows:
+            lines.append(_row(_latex(c.text if isinstance(c, Cell) else c) for c in row))
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        head = [f"% {' '.join(visible(self.caption).split())}"] if self.caption else []
+        return "\n".join([*head, *lines]) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+_LATEX = {
+    **{char: "\\" + char for char in "#$%&_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "→": r"$\rightarrow$",
+    "≤": r"$\leq$",
+    "–": "--",
+    "\u202f": r"\,",
+}
+
+
+def _latex(text: str) -> str:
+    """Text in a LaTeX cell: no character of it is a command."""
+    return "".join(_LATEX.get(char, char) for char in " ".join(visible(text).split()))
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of plain values as CSV; columns in order of first appearance, nested values as JSON.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv(row.get(column)) for column in columns])
+    return buffer.getvalue()
+
+
+def _csv(value: Any) -> Any:
+    if isinstance(value, str):
+        text = visible(value)
+        return "'" + text if text[:1] in ("=", "+", "-", "@", "\t") else text
+    if isinstance(value, Mapping | list | tuple):
+        return visible(json.dumps(value, ensure_ascii=False))
+    return value
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -1,27 +1,21 @@
 """Verdicts and bits to figures with intervals, and to paired comparisons with the baseline.
 
-The estimators are `mathlm.stats`'; here is which of them a figure gets. Accuracy: the share of
-right samples, clustered by problem (Wilson's interval where there is one sample). maj@k: the
-exact expectation over all subsets (`stats.maj_at_k`). Everything but "correct" counts as wrong.
+The estimators are `mathlm.stats`', `measures` says which of them a figure gets; here is which
+figures a report has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mathlm.core.errors import UserError
-from mathlm.reporting.inputs import Evaluation, Inputs, Mark, Perplexity
-from mathlm.stats import (
-    Comparison,
-    Interval,
-    bootstrap,
-    compare,
-    maj_at_k,
-    paired_permutation,
-    votes_of,
-    wilson,
-)
+from mathlm.reporting.inputs import Evaluation, Inputs, Perplexity
+from mathlm.reporting.measures import accuracy, interval_of, majority_curve, passing_curve
+from mathlm.reporting.verdicts import STATUSES, Mark
+from mathlm.stats import Comparison, Interval, compare, holm, paired_permutation
+from mathlm.stats.intervals import Floats
+from mathlm.tasks.published import published
 
 Row = dict[str, Any]
 PerProblem = dict[str, float]
@@ -40,23 +34,8 @@ class Scored(NamedTuple):
     """The task's name in the problems."""
 
 
-def is_right(mark: Mark) -> bool:
-    """Whether a sample counts."""
-    return mark.status == "correct"
-
-
-def _accuracy(marks: Sequence[Mark]) -> float:
-    return sum(map(is_right, marks)) / len(marks)
-
-
-def majority_curve(marks: Sequence[Mark]) -> list[float]:
-    """The expected score of a vote over 1, 2, … samples of one problem."""
-    votes = votes_of([m.equivalence_class for m in marks], [is_right(m) for m in marks])
-    return [float(value) for value in maj_at_k(votes)]
-
-
 def _majority(marks: Sequence[Mark]) -> float:
-    return majority_curve(marks)[-1]
+    return float(majority_curve(marks)[-1])
 
 
 def samples_of(evaluation: Evaluation, solver: str) -> int:
@@ -85,7 +64,7 @@ def scored(evaluation: Evaluation) -> Iterator[Scored]:
                 continue
             figures: list[tuple[str, Callable[[Sequence[Mark]], float]]] = []
             if not (number > 1 and (evaluation.kind(solver), "accuracy") in taken):
-                figures.append(("accuracy", _accuracy))
+                figures.append(("accuracy", accuracy))
             if number > 1:
                 figures.append((f"maj@{number}", _majority))
             yield from _of_solver(evaluation, solver, figures, taken)
@@ -106,13 +85,6 @@ def _of_solver(
         for task, problems in evaluation.marks[solver].items():
             values = {problem: figure(marks) for problem, marks in problems.items()}
             yield Scored(evaluation.model, task + suffix, metric, values, task)
-
-
-def interval_of(values: Sequence[float], confidence: float) -> Interval:
-    """The mean over problems: Wilson's interval for right/wrong, else a bootstrap of problems."""
-    if set(values) <= {0.0, 1.0}:
-        return wilson(int(sum(values)), len(values), confidence)
-    return bootstrap(values, confidence=confidence)
 
 
 def _row(head: Row, interval: Interval) -> Row:
@@ -138,28 +110,39 @@ def results(inputs: Inputs, found: Sequence[Scored], confidence: float) -> list[
     return rows
 
 
-def by_subject(inputs: Inputs, found: Sequence[Scored], confidence: float) -> list[Row]:
-    """The figures again for each subject (family) of each task's problems."""
-    subjects = {
-        key: problem.subject
+def by_group(
+    inputs: Inputs, found: Sequence[Scored], group: Literal["subject", "level"], confidence: float
+) -> list[Row]:
+    """The figures again for each subject or level of each task's problems."""
+    groups_of = {
+        key: getattr(info, group)
         for evaluation in inputs.evaluations
-        for key, problem in evaluation.problems.items()
+        for key, info in evaluation.problems.items()
     }
     rows = []
     for item in found:
         groups: dict[str, list[float]] = {}
         for problem, value in item.values.items():
-            if subject := subjects.get((item.base_task, problem)):
-                groups.setdefault(subject, []).append(value)
-        for subject in sorted(groups):
-            head = {
-                "model": item.model,
-                "task": item.task,
-                "subject": subject,
-                "metric": item.metric,
-            }
-            rows.append(_row(head, interval_of(groups[subject], confidence)))
+            if name := groups_of.get((item.base_task, problem)):
+                groups.setdefault(name, []).append(value)
+        for name in sorted(groups):
+            head = {"model": item.model, "task": item.task, group: name, "metric": item.metric}
+            rows.append(_row(head, interval_of(groups[name], confidence)))
     return rows
+
+
+def published_figures(rows: Sequence[Row]) -> list[Row]:
+    """What papers report for the tasks and metrics that were measured, as shares."""
+    found = []
+    for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
+        for figure in published(task, metric):
+            found.append(
+                {
+                    "model": figure.model, "task": task, "metric": metric,
+                    "value": figure.value / 100, "mark": figure.mark, "source": figure.source,
+                }
+            )  # fmt: skip
+    return found
 
 
 def baseline_of(models: Sequence[str], wanted: str | None) -> str | None:
@@ -193,6 +176,18 @@ def comparisons(
                 confidence=confidence,
             )
             rows.append(_comparison(item.task, item.metric, (baseline, other), result))
+    return _adjusted(rows)
+
+
+def _adjusted(rows: list[Row]) -> list[Row]:
+    """The rows with Holm's p-value over the tasks of each model and metric."""
+    families: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        families.setdefault((row["b"], row["metric"]), []).append(row)
+    for family in families.values():
+        values = holm([row["p_value"] for row in family])
+        for row, value in zip(family, values, strict=True):
+            row["p_holm"], row["family"] = value, len(family)
     return rows
 
 
@@ -245,28 +240,54 @@ def _compare_bits(first: Documents, second: Documents, confidence: float) -> Com
 def statuses(inputs: Inputs) -> list[Row]:
     """How many samples of each task ended how: {model, task, solver, n, correct, …}."""
     rows = []
-    names = ("correct", "incorrect", "no_answer", "timeout", "error")
     for evaluation in inputs.evaluations:
         for solver, tasks in evaluation.marks.items():
             for task, problems in tasks.items():
                 marks = [mark for found in problems.values() for mark in found]
-                counts = {name: sum(mark.status == name for mark in marks) for name in names}
+                counts = {name: sum(mark.status == name for mark in marks) for name in STATUSES}
                 head = {"model": evaluation.model, "task": task, "solver": solver}
                 rows.append({**head, "n": len(marks), **counts})
     return rows
 
 
-def majority_curves(inputs: Inputs) -> list[Row]:
-    """The mean majority score over 1 … k samples: {model, task, solver, values}."""
+def curves(
+    inputs: Inputs, curve: Callable[[Sequence[Mark]], Floats], confidence: float
+) -> list[Row]:
+    """The mean over problems for every k: {model, task, solver, values, points}.
+
+    `points` has intervals at 1, 2, 4, … and the last k. Where problems have different numbers of
+    samples the curve ends at the smallest.
+    """
     rows = []
     for evaluation in inputs.evaluations:
         for solver, tasks in evaluation.marks.items():
             if samples_of(evaluation, solver) == 1:
                 continue
             for task, problems in tasks.items():
-                curves = [majority_curve(marks) for marks in problems.values()]
-                shortest = min(map(len, curves))
-                values = [sum(curve[k] for curve in curves) / len(curves) for k in range(shortest)]
-                head = {"model": evaluation.model, "task": task, "solver": solver}
-                rows.append({**head, "values": values})
+                found = [curve(marks) for marks in problems.values()]
+                shortest = min(map(len, found))
+                if shortest > 1:
+                    head = {"model": evaluation.model, "task": task, "solver": solver}
+                    rows.append({**head, **_curve([c[:shortest] for c in found], confidence)})
     return rows
+
+
+def _curve(found: Sequence[Floats], confidence: float) -> Row:
+    number = len(found[0])
+    values = [sum(column) / len(found) for column in zip(*(c.tolist() for c in found), strict=True)]
+    chosen = sorted({*(2**i for i in range(number.bit_length()) if 2**i <= number), number})
+    points = []
+    for k in chosen:
+        interval = interval_of([round(float(c[k - 1]), 12) for c in found], confidence)
+        points.append({"k": k, "value": interval.value, "low": interval.low, "high": interval.high})
+    return {"values": values, "points": points}
+
+
+def majority_curves(inputs: Inputs, confidence: float) -> list[Row]:
+    """maj@k for every k."""
+    return curves(inputs, majority_curve, confidence)
+
+
+def passing_curves(inputs: Inputs, confidence: float) -> list[Row]:
+    """pass@k for every k."""
+    return curves(inputs, passing_curve, confidence)

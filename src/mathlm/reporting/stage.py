@@ -1,43 +1,51 @@
-"""The `report` stage: finished stages to `report.json`, `tables.md` and `report.html`."""
+"""The `report` stage: finished stages to `report.json`, `tables/` and `report.html`."""
 
 from __future__ import annotations
 
-import json
-
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import write_bytes, write_text
-from mathlm.reporting import figures, page, tables
+from mathlm.reporting import figures, page
+from mathlm.reporting.browser import pack
+from mathlm.reporting.completions import scan
 from mathlm.reporting.config import ReportConfig
-from mathlm.reporting.content import Content, collect
+from mathlm.reporting.content import collect
+from mathlm.reporting.files import as_json, markdown, table_files
 from mathlm.reporting.inputs import read_inputs
+from mathlm.reporting.overlap import Search, find_overlap
+from mathlm.reporting.selection import choose
 
 
-def run(context: StageContext, config: ReportConfig) -> None:
-    """Fill the stage's directory; everything is made anew, each file whole or absent."""
+def run(context: StageContext, config: ReportConfig, *, search: Search | None = None) -> None:
+    """Fill the stage's directory; everything is made anew, each file whole or absent.
+
+    `search` looks for texts in documents (`mathlm.corpus.overlap`), where a corpus is given.
+    """
     figures.require()
+    progress = context.progress
+    progress.say("  reading verdicts")
     inputs = read_inputs(context, config.policy)
-    content = collect(inputs, config)
+    selection = choose(inputs.evaluations, config.samples)
+    scans = []
+    with progress.task("read completions", len(inputs.evaluations), "stages") as counted:
+        for evaluation, wanted in zip(inputs.evaluations, selection.wanted, strict=True):
+            scans.append(scan(evaluation, wanted))
+            counted.advance()
+    corpus = context.optional_input("corpus")
+    overlap = find_overlap(config, inputs, scans, corpus=corpus, search=search)
+    progress.say("  computing figures")
+    content = collect(inputs, config, scans, overlap)
+    hits = overlap.items if overlap is not None else {}
+    progress.say("  packing samples")
+    packed = pack(
+        inputs.evaluations,
+        scans,
+        selection,
+        max_chars=config.sample_chars,
+        is_hit=lambda problem: problem in hits,
+    )
     write_bytes(context.directory / "report.json", as_json(content))
     write_text(context.directory / "tables.md", markdown(content))
-    write_text(context.directory / "report.html", page.render(inputs, content, config))
-
-
-def as_json(content: Content) -> bytes:
-    """`report.json`; a lone surrogate in somebody's text stays the escape that JSON has for it."""
-    text = json.dumps(content.as_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")
-
-
-def markdown(content: Content) -> str:
-    """The report's tables as Markdown."""
-    found = [page.score_table(content), page.perplexity_table(content)]
-    found += list(tables.by_subject(content.by_subject, content.models))
-    if content.sizes:
-        found.append(tables.sizes(content.sizes))
-    if content.funnel:
-        found.append(tables.funnel(content.funnel))
-    if content.left_out:
-        found.append(tables.left_out(content.left_out))
-    if content.seconds:
-        found.append(tables.costs(content.seconds, content.peak_memory_mib))
-    return "\n".join(table.to_markdown() for table in found if table.rows)
+    for name, text in table_files(content):
+        write_bytes(context.directory / "tables" / name, text.encode("utf-8", "replace"))
+    text = page.render(inputs, content, packed)
+    write_text(context.directory / "report.html", text)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mathlm.reporting import words
 from mathlm.reporting.inputs import Inputs, Training
 from mathlm.reporting.markup import Cell, Html, Table, join, tag
+
+if TYPE_CHECKING:
+    from mathlm.reporting.content import Content
 
 Row = Mapping[str, Any]
 
@@ -37,54 +40,95 @@ def before_after(
     caption: str,
     first_column: str = "task",
 ) -> Table:
-    """A line for each task, metric and model after the first: both figures and the difference."""
+    """A line for each task and metric: the figures of two models and the difference."""
     by_key = {(row["model"], row["task"], row["metric"]): row for row in rows}
     pairs = {(row["b"], row["task"], row["metric"]): row for row in compared}
-    head = [first_column, "metric", "before", "after", "difference", "p", "n", "in words"]
-    if len(models) == 2:
-        head[2:4] = models
-    several = len(models) > 2
+    head = [first_column, "metric", *models, "difference", "p", "Holm", "n", "in words"]
     lines = []
     for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
-        first = by_key.get((models[0], task, metric))
-        for other in models[1:]:
-            second = by_key.get((other, task, metric))
-            if first is not None or second is not None:
-                label = f"{task} ({other})" if several else task
-                pair = pairs.get((other, task, metric))
-                found = [_score(first), _score(second), *_compared(pair, second or first)]
-                lines.append([label, words.metric_name(metric), *found])
+        first, second = (by_key.get((model, task, metric)) for model in models)
+        pair = pairs.get((models[1], task, metric))
+        found = [_score(first), _score(second), *_compared(pair, second or first)]
+        lines.append([task, words.metric_name(metric), *found])
     return Table(caption, head, lines, left=2, words_last=True)
 
 
 def _compared(pair: Row | None, known: Row | None) -> list[Cell | str]:
     """Difference, p-value, number of items and the meaning of a comparison."""
     if pair is None:
-        return ["–", "–", str(known["n"]) if known is not None else "–", "not compared"]
+        return ["–", "–", "–", str(known["n"]) if known is not None else "–", "not compared"]
     meaning = Cell(words.meaning(pair), css=f"meaning {words.outcome(pair)}")
-    return [_difference(pair), words.p_value(pair["p_value"]), str(pair["n"]), meaning]
+    p_values = [words.p_value(pair[key]) for key in ("p_value", "p_holm")]
+    return [_difference(pair), *p_values, str(pair["n"]), meaning]
 
 
 def scores(rows: Sequence[Row], caption: str) -> Table:
     """The figures of a report on one model, without comparison."""
     lines = [
-        [row["task"], words.metric_name(row["metric"]), _score(row), str(row["n"])] for row in rows
+        [row["task"], words.metric_name(row["metric"]), _inline(row), str(row["n"])] for row in rows
     ]
     return Table(caption, ["task", "metric", "value", "n"], lines, left=2)
 
 
-def by_subject(rows: Sequence[Row], models: Sequence[str]) -> Iterator[Table]:
-    """For each task and metric a table of subjects: every model's figure."""
+def many(rows: Sequence[Row], compared: Sequence[Row], baseline: str, caption: str) -> Table:
+    """A line for each task, metric and model, with the difference to the baseline if it has one."""
+    pairs = {(row["b"], row["task"], row["metric"]): row for row in compared}
+    lines: list[list[Cell | str]] = []
+    keys = dict.fromkeys((row["task"], row["metric"]) for row in rows)
+    for task, metric in keys:
+        own = [row for row in rows if (row["task"], row["metric"]) == (task, metric)]
+        for number, row in enumerate(own):
+            pair = pairs.get((row["model"], task, metric))
+            cells: list[Cell | str] = [Cell("–")] * 4
+            if pair is not None:
+                cells = _compared(pair, row)[:3] + _compared(pair, row)[4:]
+            css = "group" if number == 0 else "group again"
+            head = [Cell(task, css=css), words.metric_name(metric), row["model"]]
+            lines.append([*head, _inline(row), str(row["n"]), *cells])
+    head_row = ["task", "metric", "model", "value", "n", f"against {baseline}", "p", "Holm"]
+    return Table(caption, [*head_row, "in words"], lines, left=3, words_last=True)
+
+
+def _figures_table(
+    content: Content, rows: Sequence[Row], *, caption: str, first_column: str
+) -> Table:
+    """A list for one model, before and after for two, a line a model for more."""
+    if len(content.models) == 1:
+        return scores(rows, caption)
+    if len(content.models) > 2:
+        return many(rows, content.comparisons, content.models[0], caption)
+    return before_after(
+        rows, content.comparisons, content.models, caption=caption, first_column=first_column
+    )
+
+
+def score_table(content: Content) -> Table:
+    """Accuracy and votes, before and after."""
+    rows = [row for row in content.results if row["metric"] != "bits_per_byte"]
+    caption = "Shares of problems solved, with their intervals"
+    return _figures_table(content, rows, caption=caption, first_column="task")
+
+
+def perplexity_table(content: Content) -> Table:
+    """Bits per byte, before and after."""
+    rows = [row for row in content.results if row["metric"] == "bits_per_byte"]
+    caption = "Bits per byte of held-out text; lower is better"
+    return _figures_table(content, rows, caption=caption, first_column="source")
+
+
+def by_group(rows: Sequence[Row], models: Sequence[str], group: str) -> Iterator[Table]:
+    """For each task and metric a table of subjects or levels: every model's figure."""
     for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
         own = [row for row in rows if (row["task"], row["metric"]) == (task, metric)]
-        by_key = {(row["model"], row["subject"]): row for row in own}
+        by_key = {(row["model"], row[group]): row for row in own}
+        there = [model for model in models if any(row["model"] == model for row in own)]
         lines: list[list[Cell | str]] = []
-        for subject in dict.fromkeys(row["subject"] for row in own):
-            found = [by_key.get((model, subject)) for model in models]
-            number = next(str(row["n"]) for row in found if row is not None)
-            strip = Cell("", _strip(found))
-            lines.append([subject, strip, *(_inline(row) for row in found), number])
-        head = ["subject", "", *models, "n"]
+        for name in dict.fromkeys(row[group] for row in own):
+            found = [by_key.get((model, name)) for model in there]
+            number = max(row["n"] for row in found if row is not None)
+            strip = Cell("", _strip([by_key.get((model, name)) for model in models]))
+            lines.append([name, strip, *(_inline(row) for row in found), str(number)])
+        head = [group, "", *there, "n"]
         yield Table(f"{task}, {words.metric_name(metric)}", head, lines, left=2)
 
 

@@ -26,6 +26,7 @@ class Mark(NamedTuple):
     sample: int
     status: str
     equivalence_class: int | str | None
+    rule: str = ""
 
 
 Marks = dict[str, dict[str, list[Mark]]]
@@ -67,7 +68,12 @@ def _line(row: dict[str, Any]) -> Line:
     status = row["status"]
     if status not in STATUSES:
         raise ValueError(f"status {status!r} is none of {', '.join(STATUSES)}")
-    mark = Mark(int(row.get("sample_index", row.get("sample", 0))), status, _class_of(row))
+    mark = Mark(
+        int(row.get("sample_index", row.get("sample", 0))),
+        status,
+        _class_of(row),
+        row.get("rule") or "",
+    )
     solver = str(row.get("solver") or "")
     if "stage" in row:  # `mathlm grade --run --json` has several stages in one file
         solver = f"{row['stage']}/{solver}"

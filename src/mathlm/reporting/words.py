@@ -53,8 +53,8 @@ def p_value(value: float) -> str:
 
 
 def outcome(row: Mapping[str, Any]) -> str:
-    """`better`, `worse` or `unclear` for the second model of a comparison."""
-    if row["p_value"] >= SIGNIFICANT or row["low"] <= 0 <= row["high"]:
+    """`better`, `worse` or `unclear` for the second model; Holm's p-value decides where known."""
+    if row.get("p_holm", row["p_value"]) >= SIGNIFICANT or row["low"] <= 0 <= row["high"]:
         return "unclear"
     rose = row["difference"] > 0
     return "better" if rose != (row["metric"] in LOWER_IS_BETTER) else "worse"

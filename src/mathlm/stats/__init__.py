@@ -16,7 +16,7 @@ from mathlm.stats.paired import (
     paired_permutation,
 )
 from mathlm.stats.sampling import avg_at_k, pass_at_k, pass_curve
-from mathlm.stats.unpaired import Difference, fisher_exact, mantel_haenszel
+from mathlm.stats.unpaired import Difference, fisher_exact, mantel_haenszel, welch
 from mathlm.stats.variance import SeedComparison, VarianceSplit, compare_seeds, variance_split
 from mathlm.stats.voting import Votes, maj_at_k, votes_of
 
@@ -48,5 +48,6 @@ __all__ = [
     "pass_curve",
     "variance_split",
     "votes_of",
+    "welch",
     "wilson",
 ]

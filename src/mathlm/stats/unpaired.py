@@ -3,8 +3,7 @@
 For shares of right answers on items that stand in a corpus and on items that do not. Not here:
 two systems on the same items (`paired`). A difference is always first minus second. Sources:
 Fisher 1935 (two-sided: tables as or less likely than the observed one); Newcombe 1998, method 10;
-Mantel and Haenszel 1959 with Robins, Breslow and Greenland's and Sato's 1989 variance (common
-difference over strata).
+Welch 1947; Mantel and Haenszel 1959 with Sato's 1989 variance (common difference over strata).
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mathlm.stats.intervals import two_sided, wilson
+import numpy as np
+
+from mathlm.stats.intervals import student_p, student_two_sided, two_sided, wilson
 
 _SLACK = 1 + 1e-9
 
@@ -59,6 +60,25 @@ def _fisher(a: int, n: int, b: int, m: int) -> float:
     weights = {i: math.exp(value - highest) for i, value in logs.items()}
     limit = weights[a] * _SLACK
     return min(1.0, sum(w for w in weights.values() if w <= limit) / sum(weights.values()))
+
+
+def welch(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Difference:
+    """Two means of scores that are no plain right or wrong: Welch's t."""
+    if not first or not second:
+        raise ValueError("no items: there is nothing to compare")
+    sizes, parts = (len(first), len(second)), []
+    for values in (first, second):
+        if len(values) > 1:
+            variance = float(np.var(np.asarray(values), ddof=1))
+            parts.append((variance / len(values), len(values) - 1))
+    gap = sum(first) / len(first) - sum(second) / len(second)
+    variance = sum(part for part, _ in parts)
+    if len(parts) < 2 or not variance:
+        return Difference(gap, -1.0, 1.0, 1.0, "welch", sizes)
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    half = student_two_sided(confidence, freedom) * math.sqrt(variance)
+    p_value = student_p(gap / math.sqrt(variance), freedom)
+    return Difference(gap, max(-1.0, gap - half), min(1.0, gap + half), p_value, "welch", sizes)
 
 
 def mantel_haenszel(
