@@ -116,7 +116,9 @@ def test_inspect_logs(tmp_path, archive):
             file.writestr("header.json", "{}")
     else:
         path.write_text(json.dumps({"samples": samples}))
-    assert list(FORMATS["inspect"](str(path))) == [Item("1", "42", "42"), Item("1#2", "42", "43")]
+    assert list(FORMATS["inspect"](str(path))) == [
+        Item("1", "42", "42"), Item("1#2", "42", "43", None, ("x",)),
+    ]  # fmt: skip
 
 
 def _run(root, answers):

@@ -129,6 +129,15 @@ def test_a_formula_that_sympy_cannot_finish_is_a_timeout():
     assert verdict.reason == "over 2 s"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    ["\\int_0^1 9^{9^{9^9}}dx", "\\sum_{k=1}^{9} 9^{9^9}", "\\int_0^1 (9!)!!dx", "\\lim 9^{99999}"],
+)
+def test_powers_inside_of_what_only_sympy_reads_are_refused(answer, monkeypatch):
+    monkeypatch.setattr("mathlm.grading.slow._pool", lambda *_: pytest.fail("a worker was asked"))
+    assert grade("7", answer).rule == "limit"
+
+
 def test_threads_may_grade_at_once():
     from concurrent.futures import ThreadPoolExecutor
 

@@ -31,6 +31,11 @@ _WORDS = re.compile(r"[A-Za-z][A-Za-z .,'!-]+")
 _MAX_READINGS = 4
 _SYMBOLIC_CHARACTERS = 400
 """Longer formulas are not handed to SymPy: its parser takes seconds for them."""
+_LIMITS = re.compile(r"_\s*\{[^{}]*\}")
+_TOWER = re.compile(
+    r"[\d)}\]]\s*\^\s*\{?[^{}^$]{0,40}\^|[\d)}\]]\s*\^\s*\{?\s*\d{4,}|!\s*\)?\s*!|\d{5,}\s*!|\d{60,}"
+)
+"""Powers of powers, long exponents, factorials of factorials: SymPy would work them out."""
 _SYMBOLIC = re.compile(
     r"\\(?:int|sum|prod|lim|det|iint|oint|partial|begin|operatorname|over)(?![a-zA-Z])"
 )
@@ -137,7 +142,12 @@ def judge(gold: str, answer: str) -> Judgement | None:
     quick = _fast(gold.strip(), answer.strip())
     if quick is not None:
         return quick
-    first, second = read(gold), read(answer)
+    return compare(read(gold), read(answer))
+
+
+@lru_cache(maxsize=65_536)
+def compare(first: Reading, second: Reading) -> Judgement | None:
+    """The verdict on a gold answer and an answer by their normal forms, which it is cached by."""
     forms = first.normal, second.normal
     if first.text == second.text or _squeezed(first.text) == _squeezed(second.text):
         return Judgement("correct", "exact", *forms)
@@ -182,6 +192,10 @@ def _unread(first: Reading, second: Reading) -> Judgement | None:
             return Judgement("correct", "text", first.normal, second.normal)
     unread = first if not first.terms else second
     if len(unread.text) <= _SYMBOLIC_CHARACTERS and _SYMBOLIC.search(unread.text):
+        if any(_TOWER.search(_LIMITS.sub("_", one.text)) for one in (first, second)):
+            return Judgement(
+                "error", "limit", first.normal, second.normal, "a power too large for SymPy"
+            )
         return None
     return Judgement("incorrect", "unread", first.normal, second.normal, unread.problem)
 

@@ -8,15 +8,21 @@ Not here: grading them. What a log's rows hold was read from the harnesses' own 
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mathlm.core.errors import UserError
+from mathlm.core.records import Verdict
 from mathlm.core.storage import read_lines
+from mathlm.grading.verdicts import grade, grade_all
 
+_ZSTANDARD = 93
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+"""A member's local header: its last two numbers are the lengths of its name and extra field."""
 MAX_MEMBER_BYTES = 64 << 20
 """Largest file inside an `.eval` archive that is read."""
 
@@ -29,6 +35,8 @@ class Item:
     gold: str
     answer: str
     task: str | None = None
+    also: tuple[str, ...] = ()
+    """Other golds: the answer is right where it equals any."""
 
 
 def _rows(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -55,15 +63,17 @@ def _text(value: Any, place: str, name: str) -> str:
 
 
 def _own(path: str) -> Iterator[Item]:
-    """Our own lines: `{id?, gold, answer | completion, task?}`."""
+    """Our own lines: `{id?, gold, answer | completion, task?}`; `gold` may be a list."""
     for number, (place, row) in enumerate(_rows(path)):
         answer = row.get("answer", row.get("completion"))
         task = row.get("task")
+        golds = _several(row.get("gold"), place, "gold")
         yield Item(
             str(row.get("id", number)),
-            _text(row.get("gold"), place, "gold"),
+            golds[0],
             _text(answer, place, "answer or completion"),
             task if isinstance(task, str) else None,
+            golds[1:],
         )
 
 
@@ -75,16 +85,31 @@ def _flat(value: Any) -> list[str]:
 
 
 def _lm_eval(path: str) -> Iterator[Item]:
-    """`samples_TASK_….jsonl`: `target` is the gold, `resps` the raw generations."""
+    """`samples_TASK_TIME.jsonl`: `target` is the gold, `resps` the raw generations.
+
+    A task with several filters logs each document once a filter: the first filter's lines are read.
+    """
     task = Path(path).name.removeprefix("samples_").rpartition("_")[0] or None
+    first: object = None
     for place, row in _rows(path):
+        first = row.get("filter") if first is None else first
+        if row.get("filter") != first:
+            continue
         answers = _flat(row.get("resps", row.get("filtered_resps", [])))
         if not answers:
             raise UserError(f"{place}: no resps")
+        golds = _several(row.get("target"), place, "target")
         name = str(row.get("doc_id", place))
         for index, answer in enumerate(answers):
             suffix = f"#{index}" if len(answers) > 1 else ""
-            yield Item(name + suffix, _text(row.get("target"), place, "target"), answer, task)
+            yield Item(name + suffix, golds[0], answer, task, golds[1:])
+
+
+def _several(value: Any, place: str, name: str) -> tuple[str, ...]:
+    """One gold or a list of them, as texts."""
+    if isinstance(value, list) and value:
+        return tuple(_text(one, place, name) for one in value)
+    return (_text(value, place, name),)
 
 
 def _lighteval_rows(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -110,7 +135,8 @@ def _lighteval(path: str) -> Iterator[Item]:
             raise UserError(f"{place}: no gold choice or no response text")
         for index, answer in enumerate(answers):
             suffix = f"#{index}" if len(answers) > 1 else ""
-            yield Item(f"{doc.get('id') or number}{suffix}", golds[0], answer, doc.get("task_name"))
+            name = f"{doc.get('id') or number}{suffix}"
+            yield Item(name, golds[0], answer, doc.get("task_name"), tuple(golds[1:]))
 
 
 def _golds(doc: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
@@ -119,6 +145,36 @@ def _golds(doc: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
         indices = index if isinstance(index, list) else [index]
         return [str(choices[i]) for i in indices if isinstance(i, int) and i < len(choices)]
     return _flat(row.get("gold", []))
+
+
+def _json(data: bytes, path: str) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str) -> bytes:
+    """A member's bytes; Inspect compresses by Zstandard, which `zipfile` reads from 3.14 on."""
+    if member.compress_type != _ZSTANDARD:
+        return archive.read(member)
+    try:
+        import pyarrow
+    except ImportError:
+        raise UserError(
+            f"{path} is compressed by Zstandard: pip install 'mathlm[corpus]'"
+        ) from None
+    file = archive.fp
+    assert file is not None
+    file.seek(member.header_offset)
+    header = file.read(_LOCAL_HEADER.size)
+    *_, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
+    file.seek(name_bytes + extra_bytes, 1)
+    packed = pyarrow.BufferReader(file.read(member.compress_size))
+    try:
+        return bytes(pyarrow.input_stream(packed, compression="zstd").read(MAX_MEMBER_BYTES))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error}") from None
 
 
 def _inspect_samples(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -131,21 +187,20 @@ def _inspect_samples(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             for member in members:
                 if member.file_size > MAX_MEMBER_BYTES:
                     raise UserError(f"{path}: {member.filename} is over 64 MiB")
-                yield f"{path}, {member.filename}", json.loads(archive.read(member))
+                yield f"{path}, {member.filename}", _json(_member(archive, member, path), path)
         return
     try:
-        log = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
+        log = _json(Path(path).read_bytes(), path)
+    except OSError as error:
         raise UserError(f"cannot read {path}: {error}") from None
     for number, sample in enumerate(log.get("samples") or [] if isinstance(log, dict) else []):
         yield f"{path}, sample {number}", sample
 
 
 def _inspect(path: str) -> Iterator[Item]:
-    """Inspect: `target` (the first of several) and `output.completion`, or its first choice."""
+    """Inspect: `target` and `output.completion`, or its first choice."""
     for place, sample in _inspect_samples(path):
-        target = sample.get("target")
-        gold = target[0] if isinstance(target, list) and target else target
+        golds = _several(sample.get("target"), place, "target")
         output = sample.get("output") or {}
         answer = output.get("completion")
         if answer is None:
@@ -156,7 +211,7 @@ def _inspect(path: str) -> Iterator[Item]:
             )  # fmt: skip
         epoch = sample.get("epoch", 1)
         name = str(sample.get("id", place)) + (f"#{epoch}" if epoch != 1 else "")
-        yield Item(name, _text(gold, place, "target"), _text(answer, place, "completion"))
+        yield Item(name, golds[0], _text(answer, place, "completion"), None, golds[1:])
 
 
 FORMATS: dict[str, Callable[[str], Iterator[Item]]] = {
@@ -165,3 +220,29 @@ FORMATS: dict[str, Callable[[str], Iterator[Item]]] = {
     "lighteval": _lighteval,
     "inspect": _inspect,
 }
+
+
+def graded(items: Sequence[Item], policy: str, *, task: str | None, workers: int) -> list[Verdict]:
+    """Verdicts of items in their order; with several golds the first that accepts counts.
+
+    `task` overrides what the items say.
+    """
+    verdicts: list[Verdict | None] = [None] * len(items)
+    by_task: dict[str | None, list[int]] = {}
+    for place, item in enumerate(items):
+        by_task.setdefault(task or item.task, []).append(place)
+    for name, places in by_task.items():
+        pairs = [(items[i].gold, items[i].answer) for i in places]
+        found = grade_all(pairs, policy=policy, task=name, workers=workers)
+        for place, verdict in zip(places, found, strict=True):
+            verdicts[place] = _best(items[place], verdict, policy, task=name)
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+def _best(item: Item, verdict: Verdict, policy: str, *, task: str | None) -> Verdict:
+    for gold in item.also:
+        if verdict.status == "correct":
+            break
+        other = grade(gold, item.answer, policy=policy, task=task)
+        verdict = other if other.status == "correct" else verdict
+    return verdict.model_copy(update={"problem_id": item.id})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from mathlm.grading.extraction import Extraction, boxed, is_bare
+from mathlm.grading.extraction import Extraction, boxed, extract, is_bare
 from mathlm.grading.grader import Judgement
 from mathlm.grading.parse_latex import parse_prefix
 from mathlm.grading.scalars import expressions
@@ -56,9 +56,11 @@ def normalise(answer: str) -> str:
 
 
 def gold_answer(text: str) -> str:
-    """The last box of a solution, or a bare gold answer as it stands."""
+    """The last box of a solution, a bare gold answer as it stands, or what a text announces."""
     content = boxed(text)
-    return text.strip() if content is None else content
+    if content is not None:
+        return content
+    return text.strip() if is_bare(text) else extract(text).answer or text.strip()
 
 
 def phrase(text: str, pattern: re.Pattern[str] = _PHRASE) -> Extraction:

@@ -17,7 +17,8 @@ from mathlm.grading.grader import Judgement, read
 from mathlm.grading.policies import SYMBOLIC
 from mathlm.grading.terms import TooLarge
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 20.0
+"""Wall-clock limit, for what hangs where no signal reaches; processor time has its own limit."""
 MEMORY_MIB = 1024
 _MAX_CACHE = 65_536
 _lock = threading.Lock()
@@ -56,8 +57,9 @@ def _judgement(function: str, pair: Pair, outcome: Outcome) -> Judgement:
     forms = read(pair[0]).normal, read(pair[1]).normal
     if outcome.status == "done" and outcome.value is not None:
         return Judgement("correct" if outcome.value else "incorrect", rule, *forms)
-    if outcome.status == "timeout":
-        return Judgement("timeout", rule, *forms, outcome.detail)
+    late = outcome.detail.startswith("TimeoutError: ")
+    if outcome.status == "timeout" or late:
+        return Judgement("timeout", rule, *forms, outcome.detail.removeprefix("TimeoutError: "))
     if outcome.status in ("memory", "crashed"):
         return Judgement("error", rule, *forms, f"{outcome.status}: {outcome.detail}")
     last = outcome.detail.strip().splitlines()[-1] if outcome.detail.strip() else "unreadable"

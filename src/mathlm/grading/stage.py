@@ -2,7 +2,8 @@
 
 Writes `verdicts.jsonl` (ordered by policy, then as the completions) and `meta.json`. Verdicts hold
 no clocks; seconds go to `logs/`. A killed run is graded again from the start: it ends in the same
-bytes, and answers take microseconds. Not here: the rules (`grader`, `policies`).
+bytes, and answers take microseconds. A solve stage that still runs is graded as far as it has come
+(`unfinished` in `meta.json`). Not here: the rules (`grader`, `policies`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mathlm.core.storage import read_json, read_jsonl, write_json, write_jsonl
 from mathlm.grading.completions import Answered, answered
 from mathlm.grading.config import GradeConfig
 from mathlm.grading.grader import judge
+from mathlm.grading.journal import read_answers
 from mathlm.grading.verdicts import grade_all
 
 Key = tuple[str, str]
@@ -28,8 +30,7 @@ def run(context: StageContext, config: GradeConfig) -> None:
     """Fill the stage's directory."""
     source = context.input("completions")
     problems = {(p.task, p.id): p for p in read_jsonl(source / "problems.jsonl", Problem)}
-    made = read_jsonl(source / "completions.jsonl", Completion)
-    completions = [completion for completion in made if completion.parent is None]
+    completions, finished = read_answers(source, problems)
     started = time.perf_counter()
     verdicts: list[Verdict] = []
     for policy in config.policies:
@@ -38,14 +39,15 @@ def run(context: StageContext, config: GradeConfig) -> None:
                 verdicts.append(verdict)
                 counted.advance()
     write_jsonl(context.directory / "verdicts.jsonl", verdicts)
-    write_json(context.directory / "meta.json", _meta(source, config))
+    write_json(context.directory / "meta.json", _meta(source, config, finished=finished))
     _log(context.directory, time.perf_counter() - started, len(verdicts))
 
 
-def _meta(source: Path, config: GradeConfig) -> dict[str, object]:
+def _meta(source: Path, config: GradeConfig, *, finished: bool) -> dict[str, object]:
     copied = read_json(source / "meta.json") if (source / "meta.json").is_file() else {}
     kept = {key: copied[key] for key in ("model", "solvers", "tasks", "left_out") if key in copied}
-    return {**kept, "policies": list(config.policies)}
+    state = {} if finished else {"unfinished": True}
+    return {**kept, "policies": list(config.policies), **state}
 
 
 def _log(directory: Path, seconds: float, number: int) -> None:
@@ -95,7 +97,8 @@ def _finish(verdict: Verdict, completion: Completion, found: Answered, policy: s
         "seconds": 0.0,
     }
     if found.status is not None:
-        changes |= {"status": found.status, "rule": "program", "reason": found.reason,
+        rule = "program" if found.from_program else "none"
+        changes |= {"status": found.status, "rule": rule, "reason": found.reason,
                     "answer": None, "normal_answer": None}  # fmt: skip
     return verdict.model_copy(update=changes)
 

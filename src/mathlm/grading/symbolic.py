@@ -12,6 +12,8 @@ from typing import Any
 import sympy
 from latex2sympy2_extended import NormalizationConfig, latex2sympy
 
+from mathlm.grading.cpu_limit import limited
+
 MAX_LATEX = 1500
 """Characters of LaTeX that are handed to the parser."""
 
@@ -45,13 +47,21 @@ def _equal(first: Any, second: Any) -> bool:
 def compare(pair: tuple[str, str]) -> bool | None:
     """Whether two LaTeX answers are equal; None where either cannot be read.
 
-    Raises whatever the parser or SymPy raises: the worker reports it as the item's outcome.
+    Raises TimeoutError at the limit of processor time, and whatever the parser or SymPy raises: the
+    worker reports it as the item's outcome.
     """
-    logging.disable(logging.CRITICAL)
     gold, answer = pair
     if max(len(gold), len(answer)) > MAX_LATEX:
         return None
+    return limited(lambda: _compare(gold, answer))
+
+
+def _compare(gold: str, answer: str) -> bool | None:
     first, second = _parse(gold), _parse(answer)
     if first is None or second is None:
         return None
     return _equal(first, second)
+
+
+logging.disable(logging.CRITICAL)
+_compare("1", r"\int_0^1 \frac{2x}{\sqrt{1}} dx")  # the parser's tables are built at its first use
