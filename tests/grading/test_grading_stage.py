@@ -104,3 +104,26 @@ def test_a_problem_without_gold_is_the_users_mistake(context):
 def test_unknown_policies_are_refused():
     with pytest.raises(ValueError, match="unknown policies nobody"):
         GradeConfig(policies=("nobody",))
+
+
+def test_a_running_stage_is_graded_as_far_as_it_has_come(context, capsys):
+    """Journals as a solve stage keeps them: one a writer, the last line not yet whole."""
+    from mathlm.cli import main
+
+    solve = context.input("completions")
+    (solve / "completions.jsonl").unlink()
+    for writer, made in (("1-of-2", COMPLETIONS[11:]), ("2-of-2", COMPLETIONS[:2])):
+        lines = [one.model_dump_json(exclude_defaults=True) for one in made]
+        tree = made[0].model_copy(update={"parent": "root", "sample_index": 7})
+        lines.insert(0, tree.model_dump_json(exclude_defaults=True))
+        (solve / "journal").mkdir(exist_ok=True)
+        torn = "".join(line + "\n" for line in lines) + lines[0][:40]
+        (solve / "journal" / f"{writer}.jsonl").write_text(torn)
+    run(context, GradeConfig())
+    verdicts = list(read_jsonl(context.directory / "verdicts.jsonl", Verdict))
+    assert [(v.problem_id, v.sample_index, v.status) for v in verdicts] == [
+        ("p0", 0, "correct"), ("p0", 1, "incorrect"), ("p1", 0, "correct"),
+    ]  # fmt: skip
+    assert read_json(context.directory / "meta.json")["unfinished"] is True
+    assert main(["grade", "--run", str(solve.parent), "--policy", "default"]) == 0
+    assert "solve (still running)" in capsys.readouterr().out
