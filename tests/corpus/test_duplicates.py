@@ -18,7 +18,7 @@ from mathlm.corpus import duplicates, fingerprints, partition
 from mathlm.corpus.clusters import Sets
 from mathlm.corpus.duplicate_config import Duplicates
 from mathlm.corpus.duplicates import find_duplicates
-from mathlm.corpus.fingerprints import exact_key, runs_of, seconds_of, write_fingerprints
+from mathlm.corpus.fingerprints import exact_key, one_space, runs_of, seconds_of, write_fingerprints
 from mathlm.corpus.tables import table_of
 
 
@@ -88,6 +88,14 @@ def shingles(text: str) -> set[tuple[str, ...]]:
 )
 def test_exact_key(left, right, same):
     assert (exact_key(left) == exact_key(right)) is same
+
+
+SPACES = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+
+
+@given(st.text(st.sampled_from(["a", "é", "\ud800", *SPACES]), max_size=30))
+def test_one_space_between_words(text):
+    assert one_space(text) == " ".join(text.split())
 
 
 @pytest.mark.parametrize(

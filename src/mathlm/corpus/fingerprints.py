@@ -27,12 +27,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mathlm.core.errors import UserError
-from mathlm.core.ngrams import Hashes, Positions
+from mathlm.core.ngrams import EXACT, Hashes, Positions
 from mathlm.corpus import minhash
 from mathlm.corpus.duplicate_config import Duplicates
 from mathlm.corpus.urls import normalise_url
 
 Kind = Literal["url", "exact", "near"]
+_ASCII_SPACE = "\t\n\r\f\v\x1c\x1d\x1e\x1f"
 RUN_DOCUMENTS = 1 << 15
 FORMAT = 1
 """Raised when stored fingerprints mean something else; part of what two runs must share."""
@@ -81,7 +82,17 @@ def exact_key(text: str) -> bytes:
     """16 bytes that are equal for texts that differ in white space or Unicode form alone."""
     if not text.isascii() and not _many_marks().search(text):
         text = unicodedata.normalize("NFC", text)
-    return _digest(" ".join(text.split()))
+    return _digest(one_space(text))
+
+
+def one_space(text: str) -> str:
+    """`" ".join(text.split())`, several times faster."""
+    for space in _ASCII_SPACE:
+        text = text.replace(space, " ")
+    text = EXACT.blank(text)
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text.strip(" ")
 
 
 def _digest(text: str) -> bytes:
