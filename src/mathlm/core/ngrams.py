@@ -35,7 +35,7 @@ _FILTER_BITS = 22
 _SPACE = b" \t\n\r\f\v\x1c\x1d\x1e\x1f"
 """White space below 128, as `str.split` has it."""
 _SIGNS = b"+-*/=<>^%|&"
-# The look-behind stands after the backslash: a pattern that begins with a literal is 10 times faster.
+# The look-behind stands second: a pattern that begins with a literal is 10 times faster.
 _LATEX_SPACE = re.compile(r"\\(?<!\\\\)(?:[,:;! ]|q?quad(?![A-Za-z]))")
 _UNICODE_SPACE = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
