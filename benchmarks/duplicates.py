@@ -144,7 +144,8 @@ def child(folder: str) -> None:
 
 def run(*command: str) -> dict[str, float]:
     """The JSON object that a command prints."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    quiet = subprocess.DEVNULL if len(command) > 4 else None  # peers log much
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=quiet, check=True, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

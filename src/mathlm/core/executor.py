@@ -39,6 +39,12 @@ class Local:
 
     workers: int = 1
 
+    def __enter__(self) -> Local:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """See `Executor`."""
         tasks = list(items)

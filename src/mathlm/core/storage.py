@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -28,6 +29,7 @@ LOGS = "logs"
 CHECKPOINTS = "checkpoints"
 """The folder of a stage's resumable state: no output, so it may be deleted once it is finished."""
 _PART = ".part"
+_OLD = ".old"
 _CHUNK = 1 << 20
 
 R = TypeVar("R", bound=BaseModel)
@@ -168,15 +170,19 @@ def write_manifest(directory: Path, extra: dict[str, Any] | None = None) -> dict
 
 
 @contextlib.contextmanager
-def atomic_group(target: str | Path, extra: dict[str, Any] | None = None) -> Iterator[Path]:
+def atomic_group(
+    target: str | Path, extra: dict[str, Any] | None = None, *, shared: bool = False
+) -> Iterator[Path]:
     """A directory that appears under `target` with its manifest when the block ends well.
 
     The block writes into the directory that it is handed. What stood under `target` before is
-    replaced; a leftover of a killed writer is swept away first.
+    replaced; a leftover of a killed writer is swept away first, unless the group is `shared`:
+    then another writer of the same group may be alive, and `sweep` does it once none is.
     """
     final = Path(target)
-    part = final.with_name(final.name + _PART)
-    old = final.with_name(final.name + ".old")
+    writer = f".{uuid.uuid4().hex[:12]}" if shared else ""
+    part = final.with_name(final.name + writer + _PART)
+    old = final.with_name(final.name + writer + _OLD)
     try:
         with disk_errors(final):
             shutil.rmtree(part, ignore_errors=True)
@@ -185,15 +191,42 @@ def atomic_group(target: str | Path, extra: dict[str, Any] | None = None) -> Ite
             for path in _members(part):
                 sync(path)
             write_manifest(part, extra)
-            if final.exists():
-                shutil.rmtree(old, ignore_errors=True)
-                os.replace(final, old)
-            os.replace(part, final)
+            _put(part, final, old, shared=shared)
             sync(final.parent)
             shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _put(part: Path, final: Path, old: Path, *, shared: bool) -> None:
+    """Give a whole directory its name; of two writers of one shared group the first one wins."""
+    if shared and _same(part, final):
+        shutil.rmtree(part)
+        return
+    if final.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(final, old)
+    try:
+        os.replace(part, final)
+    except OSError:
+        if not (shared and _same(part, final)):
+            raise
+        shutil.rmtree(part)
+
+
+def _same(part: Path, final: Path) -> bool:
+    try:
+        return (part / MANIFEST).read_bytes() == (final / MANIFEST).read_bytes()
+    except OSError:
+        return False
+
+
+def sweep(directory: str | Path) -> None:
+    """Remove what killed writers of shared groups left anywhere below a directory."""
+    for leftover in list(Path(directory).rglob("*")):
+        if leftover.suffix in (_PART, _OLD) and leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def read_manifest(directory: str | Path) -> dict[str, Any] | None:
