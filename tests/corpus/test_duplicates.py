@@ -284,8 +284,8 @@ def test_processes_find_the_same(tmp_path):
     pairs = [(f"{n}", " ".join(prose(n // 2, 100) + ["x"] * (n % 2))) for n in range(40)]
     alone = found([plain(pairs)], tmp_path / "a")
     assert len(alone["near"]) == 20
-    executor = Local(2)
-    assert found([plain(pairs)], tmp_path / "b", executor=executor, partitions=5) == alone
+    with Local(2) as executor:
+        assert found([plain(pairs)], tmp_path / "b", executor=executor, partitions=5) == alone
 
 
 def test_shared_keys_are_those_of_a_dictionary(tmp_path):

@@ -42,6 +42,7 @@ class RayTasks:
 
     address: str
     workers: int
+    remote: bool = True
 
     def __enter__(self) -> RayTasks:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

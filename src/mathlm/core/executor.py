@@ -8,12 +8,13 @@ them. Not here: hostile work on single items (`processes.py`).
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from mathlm.core.errors import MachineError
-from mathlm.core.processes import Pool
+from mathlm.core.errors import MachineError, UserError
+from mathlm.core.processes import Outcome, Pool
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,6 +28,8 @@ class Executor(Protocol):
 
     workers: int
     """How many tasks run at once."""
+    remote: bool
+    """Whether tasks run outside this process's reach, on machines that may be lost."""
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """The function's values in the items' order; `MachineError` where a task cannot end."""
@@ -35,27 +38,46 @@ class Executor(Protocol):
 
 @dataclass
 class Local:
-    """Processes of this machine; with one worker, this process itself."""
+    """Processes of this machine, started once needed; with one worker, this process itself."""
 
     workers: int = 1
+    remote: bool = False
+    _pool: Pool | None = field(default=None, repr=False)
 
     def __enter__(self) -> Local:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """See `Executor`."""
         tasks = list(items)
-        workers = min(self.workers, len(tasks))
-        if workers <= 1:
+        if min(self.workers, len(tasks)) <= 1:
             yield from map(function, tasks)
             return
-        limits: dict[str, Any] = {"timeout_s": _TASK_TIMEOUT_S, "memory_mib": _NO_LIMIT_MIB}
+        if self._pool is None:
+            limits: dict[str, Any] = {"timeout_s": _TASK_TIMEOUT_S, "memory_mib": _NO_LIMIT_MIB}
+            self._pool = Pool(f"{__name__}:call", workers=self.workers, **limits)
         name = f"{function.__module__}:{function.__qualname__}"
-        with Pool(name, workers=workers, **limits) as pool:
-            for outcome in pool.map(tasks):
-                if not outcome.done:
-                    raise MachineError(f"{name}: {outcome.status}, {outcome.detail}")
-                yield outcome.value
+        for outcome in self._pool.map((name, task) for task in tasks):
+            yield _value(name, outcome)
+
+
+def call(task: tuple[str, Any]) -> Any:
+    """Runs in a worker: the function of a name, called on an item."""
+    name, item = task
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)(item)
+
+
+def _value(name: str, outcome: Outcome) -> Any:
+    """The value of a task, or the exception that its outcome stands for."""
+    if outcome.done:
+        return outcome.value
+    kind, _, message = outcome.detail.partition(": ")
+    if kind == "UserError":
+        raise UserError(message)
+    raise MachineError(f"{name.rpartition(':')[2]}: {outcome.status}, {outcome.detail}")

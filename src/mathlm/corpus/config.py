@@ -9,12 +9,14 @@ Defaults cite where they come from; section numbers are those of the Proof-Pile-
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mathlm.core.stage import StageConfig, effect_of
-from mathlm.corpus.duplicate_config import Duplicates, NearDuplicates
+from mathlm.core.runs import split_settings
+from mathlm.core.stage import StageConfig, neutral
+from mathlm.corpus.duplicate_config import Duplicates
 from mathlm.corpus.filter_config import WebFilters, with_paper_defaults
 from mathlm.corpus.source_config import Source
 
@@ -45,6 +47,14 @@ class Decontamination(StageConfig):
         return names
 
 
+class Engine(StageConfig):
+    """Where the stage's tasks run."""
+
+    ray: str | None = neutral(None)
+    """None: processes of this machine. `local`, `auto`, `host:6379` or `ray://host:10001`: tasks
+    of Ray, on storage that all machines share under the same path."""
+
+
 class CorpusConfig(StageConfig):
     """The corpus stage: raw sources to filtered, deduplicated, decontaminated documents."""
 
@@ -59,6 +69,8 @@ class CorpusConfig(StageConfig):
     """Which duplicates are looked for, and how."""
     decontaminate: Decontamination = Decontamination()
     """How overlap with test problems is found."""
+    engine: Engine = Engine()
+    """Where the work is done; it never changes the outcome."""
     shard_mib: int = Field(256, ge=1)
     """A Parquet file is closed once it holds this many MiB of text."""
 
@@ -83,10 +95,7 @@ class CorpusConfig(StageConfig):
 
     def outcome(self) -> dict[str, Any]:
         """The settings that change the output, as JSON values."""
-        settings = self.model_dump(mode="json")
-        for name in NearDuplicates.model_fields:
-            if effect_of(NearDuplicates, name) == "none":
-                del settings["duplicates"]["near"][name]
+        settings: dict[str, Any] = json.loads(json.dumps(split_settings(self)[0]))
         return settings
 
 

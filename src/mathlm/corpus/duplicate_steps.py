@@ -1,12 +1,13 @@
 """The stage's steps that find duplicates: fingerprints of each group, then marks over all.
 
-Fingerprints are a committed group for each group of documents, under `signatures/`, where they
+Fingerprints are a committed group for each file of documents, under `signatures/`, where they
 stay for later runs to be deduplicated against. The marks are one group with a folder for each
 group of documents: `kept.npy`, the funnel's rows and the side files that name the kept twins.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,14 @@ from mathlm.corpus import tables
 from mathlm.corpus.clusters import Links
 from mathlm.corpus.duplicate_config import Duplicates
 from mathlm.corpus.duplicates import find_duplicates
-from mathlm.corpus.fingerprints import Kind, Run, gather_names, runs_of, write_fingerprints
+from mathlm.corpus.fingerprints import (
+    Kind,
+    Run,
+    documents_in,
+    gather_names,
+    runs_of,
+    write_fingerprints,
+)
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side, save_sides
 
@@ -44,21 +52,29 @@ class Part(NamedTuple):
     read: Path
     prints: Path
 
+    def files(self) -> list[Path]:
+        """Its documents, in order."""
+        return sorted(self.read.glob("documents-*.parquet"))
+
+    def groups(self) -> list[Path]:
+        """Where the fingerprints of each file stand."""
+        return [self.prints / file.stem for file in self.files()]
+
 
 class Fingerprinting(NamedTuple):
-    """One task: the fingerprints of one group of documents."""
+    """One task: the fingerprints of one file of documents."""
 
-    part: Part
+    file: Path
+    target: Path
     settings: Duplicates
     near: bool
     key: str
 
 
-def fingerprint_part(task: Fingerprinting) -> None:
-    """Commit the fingerprints of a group of documents."""
-    paths = sorted(task.part.read.glob("documents-*.parquet"))
-    with atomic_group(task.part.prints, {"settings": task.key}) as group:
-        batches = tables.read_batches(paths)
+def fingerprint(task: Fingerprinting) -> None:
+    """Commit the fingerprints of a file of documents."""
+    with atomic_group(task.target, {"settings": task.key}, shared=True) as group:
+        batches = tables.read_batches([task.file])
         write_fingerprints(batches, task.settings, group, near=task.near)
 
 
@@ -79,10 +95,22 @@ def earlier_groups(directories: Sequence[str]) -> Iterator[Path]:
         yield from (path.parent for path in found)
 
 
+def drop_other_signatures(directory: Path, parts: Sequence[Part]) -> None:
+    """Remove what other settings, inputs or lost machines have left among the signatures."""
+    wanted = {group for part in parts for group in part.groups()}
+    for group in directory.glob("*/*"):
+        if group not in wanted:
+            shutil.rmtree(group)
+
+
 def keep_signatures(part: Part, kept: npt.NDArray[np.bool_]) -> None:
     """Note which documents of a finished run stay, which makes its fingerprints complete."""
-    with atomic_file(part.prints / "kept.npy") as file:
-        np.save(file, kept)
+    begin = 0
+    for group in part.groups():
+        end = begin + documents_in(group)
+        with atomic_file(group / "kept.npy") as file:
+            np.save(file, kept[begin:end])
+        begin = end
 
 
 def mark_duplicates(
@@ -95,7 +123,7 @@ def mark_duplicates(
     kept = [np.empty(0, bool), *(np.load(group / "kept.npy") for group in before)]
     standing = (~np.concatenate(kept)).astype(np.int8)
     first = len(standing)
-    runs += runs_of([part.prints for part in parts], settings, first)
+    runs += runs_of([group for part in parts for group in part.groups()], settings, first)
     ends = np.cumsum([run.documents for run in runs]).tolist()
     documents = ends[-1] if ends else 0
     standing = np.concatenate((standing, np.full(documents - first, _NEW, np.int8)))
@@ -106,7 +134,7 @@ def mark_duplicates(
         (scratch / "gone.npy").unlink(missing_ok=True)
         scratch.rmdir()
         for part in parts:
-            count = sum(run.documents for run in runs_of([part.prints], settings))
+            count = sum(map(documents_in, part.groups()))
             folder = group / part.name
             folder.mkdir(parents=True)
             _mark(part, folder, runs, _within(links, range(first, first + count)))

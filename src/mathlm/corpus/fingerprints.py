@@ -223,6 +223,11 @@ def runs_of(groups: Sequence[Path], settings: Duplicates, first: int = 0) -> lis
     return runs
 
 
+def documents_in(group: Path) -> int:
+    """How many documents a group's fingerprints are of."""
+    return sum(json.loads((group / "runs.json").read_text(encoding="utf-8"))["documents"])
+
+
 def _check_shape(group: Path, record: dict[str, Any], settings: Duplicates) -> None:
     now = {"format": FORMAT, **shape_of(settings)}
     before = {"format": record["format"], **record["shape"]}

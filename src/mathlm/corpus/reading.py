@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mathlm.core.errors import MachineError, UserError
-from mathlm.core.processes import Outcome
+from mathlm.core.processes import Outcome, Pool
 from mathlm.core.progress import Task
 from mathlm.core.storage import atomic_group, read_manifest
 from mathlm.corpus import tables
@@ -31,7 +31,7 @@ from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side, rows_of, save_rows, save_sides
 from mathlm.corpus.source_config import UrlsSource, WebSource
-from mathlm.corpus.sources import Services
+from mathlm.corpus.sources import Services, open_pool
 from mathlm.corpus.sources.archives import Place
 from mathlm.corpus.sources.index import Client, fetch
 from mathlm.corpus.sources.items import Failed
@@ -81,7 +81,7 @@ def read_shard(reading: Reading, run: Run, advance: Callable[[int], None]) -> No
         "capped": False,
     }  # fmt: skip
     with (
-        atomic_group(reading.target, manifest) as group,
+        atomic_group(reading.target, manifest, shared=True) as group,
         tables.Writer(group, "documents", _PART_BYTES) as writer,
     ):
         batches = iter(()) if reading.empty else _batches(reading, run)
@@ -171,6 +171,42 @@ def inputs_digest(shards: Sequence[Shard]) -> str:
     return hashlib.sha256("".join(shard.identity() for shard in shards).encode()).hexdigest()
 
 
+class PoolSettings(NamedTuple):
+    """What a pool of reading workers is made of."""
+
+    settings: str
+    timeout_s: float
+    memory_mib: int
+
+    def options(self) -> dict[str, Any]:
+        """As arguments of the pool."""
+        return {
+            "options": {"settings": self.settings},
+            "timeout_s": self.timeout_s,
+            "memory_mib": self.memory_mib,
+        }
+
+
+_kept_pool: tuple[PoolSettings, Pool] | None = None
+
+
+def _pool_here(settings: PoolSettings) -> Pool:
+    """The pool of one worker of this process, which stays from one shard to the next."""
+    global _kept_pool  # noqa: PLW0603 (a process of Ray reads one source at a time)
+    if _kept_pool is None or _kept_pool[0] != settings:
+        if _kept_pool is not None:
+            _kept_pool[1].close()
+        _kept_pool = (settings, open_pool(**settings.options()))
+    return _kept_pool[1]
+
+
+def read_remotely(task: tuple[Reading, PoolSettings]) -> None:
+    """Runs on some machine: read one shard with a worker of that machine, and commit it."""
+    reading, settings = task
+    with _pool_here(settings).session() as run:
+        read_shard(reading, run, lambda number: None)
+
+
 @dataclass
 class WebReader:
     """Reads one web source into one group."""
@@ -200,22 +236,34 @@ class WebReader:
             Reading(self.name, shard, self.work / f"{number:06d}", self.key)
             for number, shard in enumerate(shards)
         ]
-        options = {"settings": settings_text(self.name, self.source, self.mode, self.filters)}
-        limits = {
-            "timeout_s": self.source.timeout_s + _SLACK_S, "memory_mib": self.source.memory_mib,
-        }  # fmt: skip
+        settings = self._pool_settings()
         workers = 1 if capped else max(1, min(self.services.workers, len(readings)))
         with (
-            self.services.open_pool(workers=workers, options=options, **limits) as pool,
+            self.services.open_pool(workers=workers, **settings.options()) as pool,
             self.services.progress.task(f"read {self.name}", total, "pages") as task,
         ):
             if capped:
                 readings = self._read_in_order(readings, pool, task)
             else:
+                if self.services.executor.remote and self._client is None:
+                    self._read_elsewhere(readings, settings, task)
                 self._read_at_once(readings, pool, task)
                 self._mend(readings, pool, task)
         _join(readings, (self.source, total), target)
         shutil.rmtree(self.work, ignore_errors=True)
+
+    def _pool_settings(self) -> PoolSettings:
+        text = settings_text(self.name, self.source, self.mode, self.filters)
+        return PoolSettings(text, self.source.timeout_s + _SLACK_S, self.source.memory_mib)
+
+    def _read_elsewhere(
+        self, readings: Sequence[Reading], settings: PoolSettings, task: Task
+    ) -> None:
+        """Let other machines read what is not committed yet."""
+        tasks = [(reading, settings) for reading in readings if reading.committed() is None]
+        done = self.services.executor.map(read_remotely, tasks)
+        for number, _ in enumerate(done, 1):
+            task.advance(0, f"shard {number} of {len(tasks)}")
 
     def _one(self, reading: Reading, pool: Any, task: Task) -> dict[str, Any]:
         """Read a shard unless it is committed; returns its manifest."""

@@ -19,24 +19,34 @@ from typing import Any
 
 import numpy as np
 
-from mathlm.core.executor import Executor, Local
+from mathlm.core.cluster import executor_for
+from mathlm.core.executor import Executor
 from mathlm.core.progress import Progress
 from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext
-from mathlm.core.storage import read_manifest, write_bytes, write_json, write_text
+from mathlm.core.storage import (
+    atomic_file,
+    read_manifest,
+    sweep,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from mathlm.corpus import card, funnel, steps
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.duplicate_steps import (
     SIGNATURES,
     Fingerprinting,
     Part,
+    drop_other_signatures,
     earlier_groups,
-    fingerprint_part,
+    fingerprint,
     keep_signatures,
     mark_duplicates,
 )
 from mathlm.corpus.filter_config import WebFilters, bound, files_digest
 from mathlm.corpus.fingerprints import runs_of
+from mathlm.corpus.overlap_steps import mark_overlaps
 from mathlm.corpus.reading import WebReader, inputs_digest
 from mathlm.corpus.source_config import is_web
 from mathlm.corpus.sources import OpenPool, Services, open_pool
@@ -68,13 +78,14 @@ def run(
     if not _finished(directory, config, key):
         if filters is not None and inputs:
             try_filters(filters, config.mode)
-        services = Services(context.progress, context.workers, open_pages)
-        executor = Local(context.workers)
-        job = Job(config, work, directory, key, inputs, executor, filters)
-        job.read(services)
-        job.find_duplicates(context.progress)
-        job.decontaminate(problems)
-        job.write()
+        sweep(work)
+        with executor_for(config.engine.ray, context.workers) as executor:
+            services = Services(context.progress, context.workers, open_pages, executor)
+            job = Job(config, work, directory, key, inputs, executor, filters)
+            job.read(services)
+            job.find_duplicates(context.progress)
+            job.decontaminate(problems, context.progress)
+            job.write()
         job.keep_signatures()
         _summarise(job)
     shutil.rmtree(work, ignore_errors=True)
@@ -152,29 +163,34 @@ class Job:
         settings = self.config.duplicates
         near = {name: source.near_duplicates for name, source in self.config.sources.items()}
         tasks = [
-            Fingerprinting(part, settings, near[part.source], self.key)
+            Fingerprinting(file, target, settings, near[part.source], self.key)
             for part in self.parts()
-            if not self.done(part.prints)
+            for file, target in zip(part.files(), part.groups(), strict=True)
+            if not self.done(target)
         ]
-        with progress.task("fingerprints", len(tasks), "groups") as task:
-            for _ in self.executor.map(fingerprint_part, tasks):
+        with progress.task("fingerprints", len(tasks), "files") as task:
+            for _ in self.executor.map(fingerprint, tasks):
                 task.advance()
         target = self.work / "duplicates"
         if not self.done(target):
             progress.say("  duplicates over all sources")
             mark_duplicates(self.parts(), settings, self.executor, target=(target, self.key))
 
-    def decontaminate(self, problems: Problems) -> None:
+    def decontaminate(self, problems: Problems, progress: Progress) -> None:
         """Overlaps of every source with the test problems."""
         targets = {name: self.group("decontaminate", name) for name in self.config.sources}
         if all(map(self.done, targets.values())):
             return
-        index = steps.index_problems(problems(), self.config.decontaminate)
+        progress.say("  overlaps with test problems")
+        lines = "".join(problem.model_dump_json() + "\n" for problem in problems()).encode()
+        file = self.work / f"problems-{hashlib.sha256(lines).hexdigest()[:16]}.jsonl"
+        write_bytes(file, lines)
         for name, target in targets.items():
             if not self.done(target):
                 read, marks = self.group("read", name), self.work / "duplicates" / name
+                given = (read, marks, (file, self.config.decontaminate))
                 source = self.config.sources[name]
-                steps.mark_overlaps(index, source, (read, marks), target=(target, self.key))
+                mark_overlaps(source, given, self.executor, target=(target, self.key))
 
     def write(self) -> None:
         """Split what is left of every source and write it."""
@@ -188,13 +204,14 @@ class Job:
 
     def keep_signatures(self) -> None:
         """Finish the signatures for later runs, or remove them."""
-        for part in self.parts():
-            if self.config.duplicates.keep:
-                marks = [self.group(step, part.name) for step in ("duplicates", "decontaminate")]
-                kept = np.logical_and.reduce([np.load(mark / "kept.npy") for mark in marks])
-                keep_signatures(part, kept)
         if not self.config.duplicates.keep:
             shutil.rmtree(self.directory / SIGNATURES, ignore_errors=True)
+            return
+        drop_other_signatures(self.directory / SIGNATURES, self.parts())
+        for part in self.parts():
+            marks = [self.group(step, part.name) for step in ("duplicates", "decontaminate")]
+            kept = np.logical_and.reduce([np.load(mark / "kept.npy") for mark in marks])
+            keep_signatures(part, kept)
 
 
 def _summarise(job: Job) -> None:
@@ -209,12 +226,18 @@ def _summarise(job: Job) -> None:
             for group in groups:
                 rows += [row for row in steps.rows_of(group) if row["step"] == step]
         sides = [group / f"{step}.jsonl" for groups in places for group in groups]
-        data = b"".join(side.read_bytes() for side in sides if side.is_file())
-        side_file = job.directory / "dropped" / f"{step}.jsonl"
-        if data:
-            write_bytes(side_file, data)
-        else:
-            side_file.unlink(missing_ok=True)
+        _merge([side for side in sides if side.is_file()], f"{job.directory}/dropped/{step}.jsonl")
     funnel.check(rows)
     write_json(job.directory / "funnel.json", rows)
     write_text(job.directory / "card.md", card.render(job.directory, job.config, rows))
+
+
+def _merge(sides: Sequence[Path], name: str) -> None:
+    """One side file of a step's parts; none where there are no parts."""
+    if not sides:
+        Path(name).unlink(missing_ok=True)
+        return
+    with atomic_file(name) as merged:
+        for side in sides:
+            with side.open("rb") as part:
+                shutil.copyfileobj(part, merged)

@@ -2,23 +2,21 @@
 
 A group of a step holds its side files (`sides.py`) and its outcome: `documents-*.parquet` after
 reading, `kept.npy` (a flag for each document as read) after a step that only marks. Not here: their
-order (`stage.py`), duplicates (`duplicate_steps.py`).
+order (`stage.py`), duplicates (`duplicate_steps.py`), overlaps (`overlap_steps.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mathlm.core.records import Document, Problem, Provenance
+from mathlm.core.records import Document, Provenance
 from mathlm.core.storage import atomic_group
 from mathlm.corpus import sources, split, tables
-from mathlm.corpus.config import Decontamination
-from mathlm.corpus.decontaminate import Decontaminator
 from mathlm.corpus.filters import Filter, filters_of, first_reason, readable
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side, rows_of, save_sides
@@ -26,22 +24,17 @@ from mathlm.corpus.source_config import Source
 from mathlm.corpus.sources import Failed, Services
 
 Flags = npt.NDArray[np.bool_]
+_PART_BYTES = 64 << 20
+"""Text in one file of documents read: what one task does at a stretch."""
 Target = tuple[Path, str]
 """Where a group goes and the key of the settings that made it."""
 
 __all__ = [
     "filters_of",
-    "index_problems",
-    "mark_overlaps",
     "read_source",
     "rows_of",
     "write_source",
 ]
-
-
-def _texts(read: Path) -> Iterator[str]:
-    for table in tables.read_batches(sorted(read.glob("documents-*.parquet")), ["text"]):
-        yield from table.column("text").to_pylist()
 
 
 def _ids(read: Path) -> list[str]:
@@ -68,7 +61,7 @@ def read_source(
     with (
         atomic_group(path, {"settings": key}) as group,
         services.progress.task(f"read {name}", total, "documents") as task,
-        tables.Writer(group, "documents", 256 << 20) as writer,
+        tables.Writer(group, "documents", _PART_BYTES) as writer,
     ):
         for loaded in opened.loaded:
             task.advance()
@@ -88,33 +81,6 @@ def read_source(
                 break
         select.row.count_beyond(opened.total, source.max_documents)
         save_sides(group, (select, read, filtered))
-
-
-def index_problems(problems: Iterable[Problem], settings: Decontamination) -> Decontaminator:
-    """The test problems' n-grams."""
-    return Decontaminator(problems, settings)
-
-
-def mark_overlaps(
-    index: Decontaminator, source: Source, given: tuple[Path, Path], *, target: Target
-) -> None:
-    """Commit which documents of a source stay after decontamination."""
-    read, marks = given
-    path, key = target
-    kept: Flags = np.load(marks / "kept.npy")
-    left = np.flatnonzero(kept).tolist()
-    side = Side(Row("decontaminate", path.name))
-    if source.decontaminate and len(index):
-        ids = _ids(read)
-        texts = (text for text, stays in zip(_texts(read), kept.tolist(), strict=True) if stays)
-        for place, overlap in zip(left, index.overlaps(texts, source.evidence), strict=True):
-            if overlap is not None:
-                kept[place] = False
-                side.drop(ids[place], f"overlap with {overlap.task}", **overlap._asdict())
-    side.row.kept = int(kept.sum())
-    with atomic_group(path, {"settings": key}) as group:
-        np.save(group / "kept.npy", kept)
-        save_sides(group, [side])
 
 
 def write_source(

@@ -99,6 +99,11 @@ class Writer:
         self._file, self._file_bytes = None, 0
 
 
+def number_of_rows(path: Path) -> int:
+    """How many documents a file holds, by its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
 def read_batches(paths: Iterable[Path], columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Tables of at most 1024 rows, in the order of the files."""
     for path in paths:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from mathlm.core.executor import Executor, Local
 from mathlm.core.processes import Pool
 from mathlm.core.progress import Progress
 from mathlm.core.records import Document
@@ -52,6 +53,7 @@ class Services:
     progress: Progress
     workers: int = 1
     open_pool: OpenPool = open_pool
+    executor: Executor = field(default_factory=Local)
 
 
 def read(name: str, source: Source, services: Services) -> Reading:
