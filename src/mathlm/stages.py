@@ -74,10 +74,11 @@ def _perplexity(context: StageContext, config: PerplexityConfig) -> None:
 
 def _solve(context: StageContext, config: SolveConfig) -> None:
     from mathlm.grading.completions import answer_of
+    from mathlm.grading.taskcheck import check_problems
     from mathlm.grading.verdicts import same_answers
     from mathlm.solving.stage import Wiring, run
 
-    run(context, config, Wiring(answer=answer_of, same=same_answers))
+    run(context, config, Wiring(answer=answer_of, same=same_answers, check=check_problems))
 
 
 def _grade(context: StageContext, config: GradeConfig) -> None:

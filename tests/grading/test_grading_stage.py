@@ -70,6 +70,7 @@ def test_statuses_and_classes(context):
     assert all(v.seconds == 0 for v in verdicts)
     assert read_json(context.directory / "meta.json") == {
         "model": "tiny", "solvers": {"greedy": {}}, "policies": ["default"],
+        "ceilings": {"default": {"sums": [2, 2]}},
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from mathlm.core.errors import MachineError, UserError
 
 COMMANDS = {
     "run": "every stage of a recipe in order; finished stages are skipped",
+    "evaluate": "solve, grade and report: a model on benchmarks",
     "stage": "one stage alone",
     "plan": "memory, speed, hours and cost of a recipe's training, before it runs",
     "extract": "web pages to text with their mathematics",
@@ -34,7 +35,7 @@ COMMANDS = {
     "completion": "print shell completion for bash, zsh or tcsh",
 }
 _GROUPS = {
-    "from documents to a measured model": ("run", "stage", "plan"),
+    "from documents to a measured model": ("run", "evaluate", "stage", "plan"),
     "corpus": ("extract", "explain", "overlap"),
     "answers": ("grade", "compare", "sandbox", "serve"),
     "this machine": ("doctor", "completion"),

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mathlm.core.recipe import Recipe
 
 HELP = "Run every stage of a recipe in order. Finished stages are skipped, killed ones go on."
 
@@ -23,36 +27,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the recipe whole, then run or show it."""
     from mathlm.core.progress import Progress
-    from mathlm.core.recipe import load_recipe, recipe_toml
-    from mathlm.core.runs import follow_recipe, plan_run, run_recipe
+    from mathlm.core.recipe import load_recipe
+    from mathlm.core.runs import follow_recipe, run_recipe
     from mathlm.stages import KINDS
 
     recipe = load_recipe(args.recipe, args.overrides, KINDS)
     directory = Path(args.out or Path("runs") / recipe.head.name)
     if args.dry_run:
-        print(recipe_toml(recipe))
-        print(f"# in {directory}")
-        for plan in plan_run(recipe, directory, KINDS):
-            expected = KINDS[plan.spec.kind].expect(plan.spec.config)
-            why = f" ({'; '.join(plan.differing)})" if plan.differing else ""
-            print(f"#   {plan.spec.name:<20} {plan.state:<9}{why} {expected}")
+        show_plan(recipe, directory)
         return 0
     if int(os.environ.get("RANK", "0")) > 0:  # started by torchrun beside the first process
         follow_recipe(recipe, directory, KINDS)
         return 0
     run_recipe(recipe, directory, KINDS, Progress(quiet=args.quiet))
-    _show_reports(directory, [s.name for s in recipe.stages.values() if s.kind == "report"])
+    show_reports(recipe, directory)
     return 0
 
 
-def _show_reports(directory: Path, stages: list[str]) -> None:
+def show_plan(recipe: Recipe, directory: Path) -> None:
+    """Print the resolved recipe and what a run of it would do."""
+    from mathlm.core.recipe import recipe_toml
+    from mathlm.core.runs import plan_run
+    from mathlm.stages import KINDS
+
+    print(recipe_toml(recipe))
+    print(f"# in {directory}")
+    for plan in plan_run(recipe, directory, KINDS):
+        expected = KINDS[plan.spec.kind].expect(plan.spec.config)
+        why = f" ({'; '.join(plan.differing)})" if plan.differing else ""
+        print(f"#   {plan.spec.name:<20} {plan.state:<9}{why} {expected}")
+
+
+def show_reports(recipe: Recipe, directory: Path) -> None:
     """Print each report's summary and where the report lies."""
     from rich.console import Console
 
     from mathlm.core.storage import read_json
     from mathlm.reporting import summary
 
-    for name in stages:
+    for name in [spec.name for spec in recipe.stages.values() if spec.kind == "report"]:
         report = directory / name
         Console().print(summary(read_json(report / "report.json")))
         print(f"report: {directory / 'report.html'}")

@@ -61,17 +61,22 @@ def load_recipe(
     path: str | Path, overrides: Sequence[str], kinds: Mapping[str, StageKind]
 ) -> Recipe:
     """The recipe of a TOML file with `key=value` overrides; `UserError` names what is wrong."""
+    tree = read_tree(path)
+    for override in overrides:
+        apply_override(tree, override)
+    return build_recipe(tree, kinds)
+
+
+def read_tree(path: str | Path) -> dict[str, Any]:
+    """The tree of a recipe's file, not yet checked."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the recipe {path}: {error}") from None
     try:
-        tree = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not TOML: {error}") from None
-    for override in overrides:
-        apply_override(tree, override)
-    return build_recipe(tree, kinds)
 
 
 def apply_override(tree: dict[str, Any], override: str) -> None:

@@ -81,9 +81,10 @@ def terms_equal(first: Term | None, second: Term | None) -> bool:
 def tex_equal(gold: str, answer: str, *, zero_fails: bool = False) -> Judgement:
     """The judgement on two normalised strings; with `zero_fails` as Llemma's fork has it.
 
-    There a gold answer that reads as 0 is taken for unreadable (`if not parsed`).
+    There a gold answer that reads as 0 is taken for unreadable (`if not parsed`), and two answers
+    of which nothing is left are equal.
     """
-    if gold and gold == answer:
+    if gold == answer and (gold or zero_fails):
         return Judgement("correct", "string", gold, answer)
     first = parse_prefix(gold)
     if first is None or (zero_fails and terms_equal(first, parse_prefix("0"))):

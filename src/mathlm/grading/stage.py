@@ -21,6 +21,7 @@ from mathlm.grading.completions import Answered, answered
 from mathlm.grading.config import GradeConfig
 from mathlm.grading.grader import judge
 from mathlm.grading.journal import read_answers
+from mathlm.grading.taskcheck import ceilings, describe_ceiling, golds_by_task
 from mathlm.grading.verdicts import grade_all
 
 Key = tuple[str, str]
@@ -31,6 +32,11 @@ def run(context: StageContext, config: GradeConfig) -> None:
     source = context.input("completions")
     problems = {(p.task, p.id): p for p in read_jsonl(source / "problems.jsonl", Problem)}
     completions, finished = read_answers(source, problems)
+    limits = ceilings(golds_by_task(list(problems.values())), config.policies)
+    for policy, tasks in limits.items():
+        for task, (right, total) in tasks.items():
+            if right < total:
+                context.progress.say(f"  {describe_ceiling(task, policy, right, total)}")
     started = time.perf_counter()
     verdicts: list[Verdict] = []
     for policy in config.policies:
@@ -39,7 +45,8 @@ def run(context: StageContext, config: GradeConfig) -> None:
                 verdicts.append(verdict)
                 counted.advance()
     write_jsonl(context.directory / "verdicts.jsonl", verdicts)
-    write_json(context.directory / "meta.json", _meta(source, config, finished=finished))
+    meta = _meta(source, config, finished=finished)
+    write_json(context.directory / "meta.json", {**meta, "ceilings": limits})
     _log(context.directory, time.perf_counter() - started, len(verdicts))
 
 

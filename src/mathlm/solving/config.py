@@ -98,10 +98,10 @@ class SolveConfig(StageConfig):
     """A folder of published prompts, if they are not in `MATHLM_DATA`/prompts."""
     data: str | None = None
     """A file or folder of the tasks' data, if they are not in `MATHLM_DATA`."""
-    check: bool = True
-    """Refuse data that are not the known ones (by sha256)."""
-    download: bool = False
-    """Read data from the Hub that are nowhere else."""
+    check_data: bool = True
+    """Refuse data that are not the known ones (by sha256); false: take them as they are."""
+    download: bool = neutral(False)
+    """Ask the Hub for a model and for data that are nowhere else."""
     solvers: dict[str, SolverConfig] = Field(min_length=1)
     """Solvers by name; the name is written into every completion."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from mathlm.solving.running import SESSIONS, Failures, solve_all
 from mathlm.solving.services import Answer, Same, Services
 from mathlm.solving.store import COMPLETIONS, JOURNAL, CompletionStore
 from mathlm.solving.wanted import Wanted
-from mathlm.tasks import TASKS, Where
+from mathlm.tasks import TASKS, Found, Where
 
 SandboxFactory = Callable[[SolveConfig, int], Any]
 
@@ -41,6 +41,9 @@ class Wiring:
     answer: Answer | None = None
     """Grading's reading of answers, for solvers that compare some."""
     same: Same | None = None
+    check: Callable[[Sequence[Problem], Path], Iterable[str]] = lambda problems, directory: ()
+    """Checks the gold answers before any work, keeps what it found in the stage's directory and
+    says it in lines."""
 
 
 def run(context: StageContext, config: SolveConfig, wiring: Wiring = Wiring()) -> None:
@@ -51,7 +54,10 @@ def run(context: StageContext, config: SolveConfig, wiring: Wiring = Wiring()) -
         for task in config.tasks
         for name, settings in config.solvers.items()
     }
-    problems = _problems(config, context.seed)
+    found = _found(config, context.seed)
+    problems = _problems(config, found)
+    for line in wiring.check(problems, context.directory):
+        context.progress.say(f"  {line}")
     with contextlib.ExitStack() as stack:
         tool, level, left_out = _tool(config, wiring.sandbox or _our_sandbox, context.workers)
         if tool is not None:
@@ -74,18 +80,34 @@ def run(context: StageContext, config: SolveConfig, wiring: Wiring = Wiring()) -
                           failures=failures)  # fmt: skip
         store.merge(failures.made)
     meta = _meta(label, config, level, left_out=left_out)
-    write_json(context.directory / "meta.json", {**meta, "errors": failures.count()})
+    data = {name: {"state": one.state, "sha256": one.sha256} for name, one in found.items()}
+    write_json(context.directory / "meta.json", {**meta, "data": data, "errors": failures.count()})
 
 
-def _problems(config: SolveConfig, seed: int) -> list[Problem]:
-    """The problems of all tasks, or of one shard: every n-th of them."""
-    where = Where(data=config.data, check=config.check, download=config.download)
-    problems = []
-    for name in config.tasks:
-        loaded = TASKS[name].load(config.split, config.limit, seed, where)
-        if not loaded:
+def _found(config: SolveConfig, seed: int) -> dict[str, Found]:
+    """The problems of each task and where they come from."""
+    where = Where(data=config.data, check=config.check_data, download=config.download)
+    if len(config.tasks) > 1 and config.data is not None and Path(config.data).is_file():
+        raise UserError(
+            f"data = {config.data} is one file for {len(config.tasks)} tasks: give a folder laid"
+            " out as MATHLM_DATA/benchmarks, or one task"
+        )
+    found = {
+        name: TASKS[name].find(config.split, config.limit, seed, where) for name in config.tasks
+    }
+    for name, one in found.items():
+        if not one.problems:
             raise UserError(f"task '{name}' has no problems in its split '{config.split}'")
-        problems += [problem.model_copy(update={"task": name}) for problem in loaded]
+    return found
+
+
+def _problems(config: SolveConfig, found: Mapping[str, Found]) -> list[Problem]:
+    """The problems of all tasks, or of one shard: every n-th of them."""
+    problems = [
+        problem.model_copy(update={"task": name})
+        for name, one in found.items()
+        for problem in one.problems
+    ]
     if config.shard is None:
         return problems
     first, step = map(int, config.shard.split("/"))

@@ -6,6 +6,7 @@ from mathlm.tasks.aqua import AQUA
 from mathlm.tasks.arithmetic import ARITHMETIC_SEEN, ARITHMETIC_UNSEEN
 from mathlm.tasks.asdiv import ASDIV, ASDIV_A
 from mathlm.tasks.contests import AIME_24, AIME_25, AMC_23, CONTEST
+from mathlm.tasks.dataset import Found as Found
 from mathlm.tasks.dataset import Where as Where
 from mathlm.tasks.deepmind import DEEPMIND
 from mathlm.tasks.gsm8k import GSM8K, GSM8K_PYTHON

@@ -11,12 +11,10 @@ import hashlib
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-from mathlm.core.errors import UserError
 from mathlm.core.records import Problem
 from mathlm.tasks.arithmetic_families import FAMILIES, NAMES, THINGS, Family, Step
-from mathlm.tasks.dataset import ANYWHERE, Split, Where
+from mathlm.tasks.dataset import Split
 from mathlm.tasks.prompt import Prompt
 from mathlm.tasks.task import SolverKind, Task
 
@@ -246,17 +244,13 @@ def _prompt(kind: SolverKind) -> Prompt:
 
 
 def _task(name: str, description: str, families: Sequence[Family]) -> Task:
-    def load(
-        split: Split, limit: int | None, seed: int, where: Where = ANYWHERE, /
-    ) -> list[Problem]:
-        if where.data is not None and Path(where.data).is_file():
-            raise UserError(f"task '{name}' is generated; it takes no file ({where.data})")
+    def problems(split: Split, limit: int | None, seed: int, /) -> list[Problem]:
         return generate(families, split, limit or _DEFAULT_COUNT, seed=seed, task=name)
 
     return Task(
         name=name,
         description=description,
-        generate=load,
+        generate=problems,
         prompts={"cot": _prompt("cot"), "program": _prompt("program")},
         answer_kind="number",
         source="mathlm.tasks.arithmetic, a seeded generator",

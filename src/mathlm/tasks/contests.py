@@ -35,9 +35,7 @@ def _contest(name: str, description: str, hub: HubFile | None, rows: int = 0) ->
         prompts=COMPETITION,
         answer_kind="number",
         source=f"{hub.repository} on the Hub" if hub else "the user's file",
-        licence="not stated (problems: Mathematical Association of America)"
-        if hub
-        else "the user's",
+        licence="not stated" if hub else "the user's",
     )
 
 

@@ -12,7 +12,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ from mathlm.core.records import Problem
 from mathlm.tasks.rows import Row, parse_rows, read_bytes
 
 Split = Literal["train", "dev", "test"]
-State = Literal["known", "same problems", "hub", "unchecked"]
+State = Literal["known", "same problems", "hub", "unchecked", "generated"]
 FOLDER = "benchmarks"
 _CONVERTED = "refs/convert/parquet"
 """The Hub's branch with every data set as Parquet: CONFIG/SPLIT/0000.parquet."""
@@ -87,7 +87,7 @@ class Found:
     places: tuple[str, ...]
     state: State
     """`known`: the known bytes; `same problems`: in another form; `hub`: the Hub's copy, whose
-    text differs; `unchecked`: the user's own."""
+    text differs; `unchecked`: the user's own; `generated`: from no file."""
     sha256: str
     """Of the files' bytes, in their order."""
 
@@ -113,17 +113,6 @@ class DataSet:
     """Columns of CSV files that do not name them."""
     join: Callable[[Sequence[Rows]], Rows] = field(default=_all)
     """The rows of several files as one list."""
-
-    def load(
-        self, split: Split, limit: int | None, seed: int, where: Where = ANYWHERE, /
-    ) -> list[Problem]:
-        """Problems in the file's order; `limit` draws them evenly, a larger one keeps them."""
-        problems = self.find(split, where).problems
-        if limit is None or limit >= len(problems):
-            return list(problems)
-        order = list(range(len(problems)))
-        random.Random(f"{self.task} {split} {seed}").shuffle(order)
-        return [problems[index] for index in sorted(order[:limit])]
 
     def find(self, split: Split, where: Where = ANYWHERE) -> Found:
         """The split's problems and where they lie.
@@ -164,6 +153,18 @@ class DataSet:
         elif part.rows and where.check and len(problems) != part.rows:
             raise UserError(self._refusal(places, len(problems), whole, part))
         return Found(problems, tuple(places), state, whole)
+
+    def draw(self, found: Found, split: Split, limit: int | None, seed: int) -> Found:
+        """At most `limit` of the problems, in the file's order, drawn evenly.
+
+        A larger limit keeps what a smaller one drew.
+        """
+        if limit is None or limit >= len(found.problems):
+            return found
+        order = list(range(len(found.problems)))
+        random.Random(f"{self.task} {split} {seed}").shuffle(order)
+        kept = tuple(found.problems[index] for index in sorted(order[:limit]))
+        return replace(found, problems=kept)
 
     def _problems(self, rows: Rows, places: Sequence[str]) -> Iterator[Problem]:
         """The rows as problems; a row that is none is named."""
@@ -225,7 +226,7 @@ class DataSet:
         return (
             f"task '{self.task}' has {part.rows:,} problems{size}"
             + (f", sha256 {known[:12]}…" if known else "")
-            + " (check_data=false takes the data as they are)"
+            + " (check_data = false takes the data as they are)"
         )
 
 

@@ -50,5 +50,5 @@ DEEPMIND = Task(
     prompts={**COMPETITION, **theirs.MAMMOTH},
     answer_kind="expression",
     source="google-deepmind/mathematics_dataset, as in TIGER-AI-Lab/MAmmoTH2 9c67cb1",
-    licence="MIT (the repository's; the generator: Apache-2.0)",
+    licence="MIT",
 )

@@ -23,7 +23,7 @@ def _part(name: str, description: str, part: Part) -> Task:
         prompts={**WORD_PROBLEMS, **theirs.MAMMOTH},
         answer_kind="number",
         source=f"MAWPS, as in ZubinGou/math-evaluation-harness db77bc6 (data/mawps/{name})",
-        licence="MIT (the repository's)",
+        licence="MIT",
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from mathlm.core.errors import UserError
 from mathlm.core.records import Problem
-from mathlm.tasks.dataset import ANYWHERE, DataSet, Split, Where
+from mathlm.tasks.dataset import ANYWHERE, DataSet, Found, Split, Where
 from mathlm.tasks.prompt import Prompt
 
 AnswerKind = Literal["number", "expression", "choice", "proof"]
@@ -20,16 +21,11 @@ SolverKind = Literal["cot", "program"]
 DEFAULT = "default"
 
 
-class Load(Protocol):
-    """How a task's problems are had."""
+class Generate(Protocol):
+    """How the problems of a task without data are made."""
 
-    def __call__(
-        self, split: Split, limit: int | None, seed: int, where: Where = ANYWHERE, /
-    ) -> list[Problem]:
-        """At most `limit` problems of a split (None: all); equal arguments, equal list.
-
-        Raises UserError where the data are missing, damaged or without that split.
-        """
+    def __call__(self, split: Split, limit: int | None, seed: int, /) -> list[Problem]:
+        """At most `limit` problems of a split (None: as many as is usual), always the same."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +44,27 @@ class Task:
     licence: str
     data: DataSet | None = None
     """Its data on disk; None: the problems are generated."""
-    generate: Load | None = None
+    generate: Generate | None = None
     """Its generator, where it has no data."""
 
-    @property
-    def load(self) -> Load:
-        """How its problems are had (see `Load`)."""
-        load = self.data.load if self.data is not None else self.generate
-        assert load is not None, f"task {self.name} has neither data nor a generator"
-        return load
+    def find(self, split: Split, limit: int | None, seed: int, where: Where = ANYWHERE) -> Found:
+        """At most `limit` problems of a split (None: all) and where they come from.
+
+        Equal arguments and data, equal problems; a larger limit keeps those of a smaller one.
+        Raises UserError where the data are missing, damaged or without that split.
+        """
+        if self.data is not None:
+            return self.data.draw(self.data.find(split, where), split, limit, seed)
+        assert self.generate is not None, f"task {self.name} has neither data nor a generator"
+        if where.data is not None and Path(where.data).is_file():
+            raise UserError(f"task '{self.name}' is generated; it takes no file ({where.data})")
+        return Found(tuple(self.generate(split, limit, seed)), (), "generated", "")
+
+    def load(
+        self, split: Split, limit: int | None, seed: int, where: Where = ANYWHERE
+    ) -> list[Problem]:
+        """The problems alone."""
+        return list(self.find(split, limit, seed, where).problems)
 
     def variants(self, kind: str) -> tuple[str, ...]:
         """Names of the prompts for a kind of solver; `default` is our own."""

@@ -83,10 +83,12 @@ def _local(context: StageContext, config: SolveConfig) -> Iterator[Engine]:
     dtype = auto if config.dtype == "auto" else config.dtype
     threads = torch.get_num_threads()
     torch.set_num_threads(context.workers)
-    model = load_model(place, dtype=dtype, device="cuda" if cuda else "cpu")
+    model = load_model(
+        place, dtype=dtype, device="cuda" if cuda else "cpu", download=config.download
+    )
     engine = LocalEngine(
         model,
-        load_tokenizer(place),
+        load_tokenizer(place, download=config.download),
         max_rows=config.max_rows,
         memory_mib=config.memory_mib,
         deterministic=config.deterministic,
