@@ -69,5 +69,5 @@ def test_links_lead_somewhere(name: str) -> None:
 def test_a_recipe_is_short_and_opens_with_its_command(recipe: Path) -> None:
     lines = recipe.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 60
-    assert re.fullmatch(rf"# .*mathlm run recipes/{recipe.name}.*", lines[0])
+    assert re.fullmatch(rf"# .*mathlm (run|evaluate) recipes/{recipe.name}.*", lines[0])
     assert tomllib.loads("\n".join(lines))["name"] == recipe.stem
