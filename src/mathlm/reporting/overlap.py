@@ -72,7 +72,7 @@ def read_overlap(
             try:
                 row = from_json(line)
                 if "summary" not in row:
-                    _add_row(found, row, by_id, texts)
+                    _add_row(found, row, by_id, texts=texts, place=f"{path}:{number}")
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 what = f"{type(error).__name__}: {error}"[:120]
                 raise UserError(
@@ -85,13 +85,15 @@ def _add_row(
     found: Overlap,
     row: Mapping[str, Any],
     by_id: Mapping[str, list[tuple[str, str]]],
+    *,
     texts: Mapping[str, tuple[str, str]],
+    place: str,
 ) -> None:
     if "hits" in row:  # a document of wellecks/overlap, with the text of its last hit's item
         found.n = next((hit["ngram_n"] for hit in row["hits"] if hit["test_id"] != -123), found.n)
         match = texts.get(words_of(row["input"]))
         matches = [match] if match else []
-        document = str(row.get("url") or row["text"][:80])
+        document = place
     else:
         found.n = int(row["n"])
         matches = _of_benchmark(by_id.get(str(row["item"]), []), str(row["benchmark"]))
@@ -179,7 +181,10 @@ def find_overlap(
     if files and search is not None and evaluations:
         asked = list(_texts(evaluations))
         written = (
-            (evaluation.model, completion.text)
+            (
+                evaluation.model,
+                "\n".join(s.text for s in completion.segments if s.source == "model"),
+            )
             for evaluation, scan in zip(evaluations, scans, strict=True)
             for completion in scan.found.values()
         )
