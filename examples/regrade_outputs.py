@@ -99,13 +99,24 @@ def llemma(folder: Path, items: Items) -> Iterator[Answered]:
             more = {"subject": source.removeprefix("MMLU ")}
         gold = row["reference_answer"]
         if task == "math":
-            more["solution"] = gold
+            more["solution"], gold = gold, last_box(gold)
         problem = items.of(task, row["question"], gold, **more)
         # the file holds answers without the last words of the prompt's format
         text = row["model_answer"]
         if task != "gsm8k" and not text.endswith("I hope it is correct."):
             text += " I hope it is correct."
         yield Answered("Llemma 34B, voted", problem, [wrote(text)], row["result"] == "Correct")
+
+
+def last_box(solution: str) -> str:
+    r"""The last `\boxed{…}` of a reference solution, braces balanced."""
+    start = solution.rfind("\\boxed")
+    depth = 0
+    for place in range(start, len(solution)):
+        depth += {"{": 1, "}": -1}.get(solution[place], 0)
+        if depth == 0 and solution[place] == "}":
+            return f"${solution[start : place + 1]}$"
+    return solution
 
 
 def tora(folder: Path, items: Items) -> Iterator[Answered]:
@@ -234,14 +245,15 @@ def main() -> None:
             "--out", str(grade))  # fmt: skip
         add_labels(solve, grade)
         inputs += ["--input", f"solve={solve}", "--input", f"grade={grade}"]
-    graded = time.perf_counter()
+    graded, used = time.perf_counter(), time.process_time()
     run("stage", "report", "title=Published outputs, graded again", "--quiet", *inputs,
         "--out", str(args.out / "report"))  # fmt: skip
     ended = time.perf_counter()
     print(
         f"{len(answers)} answers of {len(solves)} models, {len(POLICIES)} policies and the labels"
     )
-    print(f"graded in {graded - start:.1f} s, reported in {ended - graded:.1f} s")
+    spent = f"{ended - graded:.1f} s ({time.process_time() - used:.1f} s of one core)"
+    print(f"graded in {graded - start:.1f} s, reported in {spent}")
     print(f"report: {args.out / 'report' / 'report.html'}")
 
 

@@ -3,6 +3,7 @@
 Debian's Chromium, driven by Playwright; the machine's own, never a downloaded one.
 """
 
+import json
 import re
 import shutil
 
@@ -102,6 +103,8 @@ def test_filters_narrow_the_list_and_reset(opened, synthetic):
     opened.wait_for(right)
     marks = opened.page.locator("#browser .items .mark")
     assert {marks.nth(i).get_attribute("aria-label") for i in range(marks.count())} == {"correct"}
+    counts = opened.page.locator('#browser select[aria-label="model"] option').all_inner_texts()
+    assert counts == ["any", *(f"{m} ({6 * n})" for m, n in synthetic.RIGHT.items())]
     opened.choose("model", "base")
     opened.wait_for(6 * synthetic.RIGHT["base"])
     opened.choose("subject", "odd")
@@ -214,3 +217,34 @@ def test_an_injected_script_would_not_run(chromium, plain, tmp_path):
     page.wait_for_selector("#browser[data-ready]")
     assert page.title() == "Mathematical language models, before and after"
     context.close()
+
+
+def test_policies_that_disagree(chromium, tmp_path, synthetic):
+    """Another policy accepts ten more answers of one model: the filter and the marks show it."""
+    root = synthetic.make_run(tmp_path)
+    path = root / "grade_base" / "verdicts.jsonl"
+    lines = []
+    for line in path.read_text().splitlines():
+        row = {**json.loads(line), "policy": "kind"}
+        if row["solver"] == "cot" and 8 <= int(row["problem_id"][1:]) < 18:
+            row["status"] = "correct"
+        lines.append(json.dumps(row))
+    path.write_text(path.read_text() + "\n".join(lines) + "\n")
+    run(synthetic.context(root), ReportConfig())
+    found = Watched(chromium, root / "report" / "report.html")
+    found.choose("agreement", "policies disagree")
+    found.wait_for(10)
+    assert found.page.locator("#browser .items .apart").count() == 10
+    rows = found.page.locator("#browser .detail .verdicts tbody tr")
+    rows.nth(1).wait_for()
+    assert [rows.nth(i).locator(".mark").get_attribute("aria-label") for i in range(2)] == [
+        "incorrect",
+        "correct",
+    ]
+    found.page.select_option('#browser select[aria-label="verdicts of"]', label="kind")
+    found.page.wait_for_function(
+        "document.querySelector('#browser .items .mark').getAttribute('aria-label') === 'correct'"
+    )
+    found.choose("agreement", "only kind")
+    found.wait_for(10)
+    found.clean()

@@ -53,18 +53,20 @@ def published(results: Sequence[Row], figures: Sequence[Row]) -> Table:
         for model in dict.fromkeys(row["model"] for row in rows):
             own = {(row["task"], row["metric"]): row for row in rows if row["model"] == model}
             cells = [_published(own.get(column)) for column in columns]
-            marks = {str(row["mark"]) for row in own.values() if "mark" in row} - {"reported"}
-            note = f"{kind}, {', '.join(sorted(marks))}" if marks else kind
             css = "ours" if kind == "measured here" else ""
-            lines.append([Cell(model, css=css), Cell(note, css="ci"), *cells])
-    heads = [f"{task}, {words.metric_name(metric)}" for task, metric in columns]
+            lines.append([Cell(model, css=css), Cell(kind, css="ci"), *cells])
+    heads = [task if metric == "accuracy" else f"{task}, {metric}" for task, metric in columns]
     return Table("Measured and published", ["model", "", *heads], lines, left=2)
 
 
 def _published(row: Row | None) -> Cell:
     if row is None:
         return Cell("–")
-    return _share(row["value"], row.get("low"), row.get("high"))
+    cell = _share(row["value"], row.get("low"), row.get("high"))
+    if row.get("mark", "reported") == "reported":
+        return cell
+    doubt = join([tag("span", cell.text), Html(" "), tag("span", row["mark"], class_="ci")])
+    return Cell(f"{cell.text} ({row['mark']})", doubt)
 
 
 def votes(majority: Sequence[Row], passing: Sequence[Row]) -> Table:

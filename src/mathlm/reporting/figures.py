@@ -192,9 +192,10 @@ def before_after(rows: Sequence[Row], models: Sequence[str]) -> Html | None:
     def plot(figure: Any) -> None:
         axes = figure.subplots()
         for number, model in enumerate(models):
-            shift = (number - (len(models) - 1) / 2) * min(0.22, 0.8 / max(1, len(models)))
             own = [row for row in rows if row["model"] == model]
-            y = [labels.index((row["task"], row["metric"])) + shift for row in own]
+            y = [_place(row, rows, labels) for row in own]
+            if not own:
+                continue
             colour = _SERIES[number % len(_SERIES)]
             low = [100 * row["low"] for row in own]
             high = [100 * row["high"] for row in own]
@@ -211,6 +212,14 @@ def before_after(rows: Sequence[Row], models: Sequence[str]) -> Html | None:
 
     height = 0.9 + 0.42 * len(labels)
     return _draw("scores", "Scores with their intervals, by task and model", (9.2, height), plot)
+
+
+def _place(row: Row, rows: Sequence[Row], labels: Sequence[tuple[str, str]]) -> float:
+    """Where a figure stands: beside its label, the models of that label evenly around it."""
+    label = (row["task"], row["metric"])
+    there = [other["model"] for other in rows if (other["task"], other["metric"]) == label]
+    shift = there.index(row["model"]) - (len(there) - 1) / 2
+    return labels.index(label) + shift * min(0.22, 0.8 / len(there))
 
 
 def curves(majority: Sequence[Row], passing: Sequence[Row], models: Sequence[str]) -> Html | None:

@@ -131,6 +131,9 @@ def _finding(row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], Any])
     css = words.outcome(row)
     change = tag("span", f"{values[0]} → {values[1]}", class_=css)
     mark = {"better": "", "worse": " (worse)", "unclear": " (no difference shown)"}[css]
+    if any(by_key[model, row["task"], metric]["n"] != row["n"] for model in (row["a"], row["b"])):
+        gap = words.difference(row["difference"], metric)
+        mark += f" ({gap} on the {words.count(row['n'])} problems of both)"
     return join([escape(f"{row['task']} "), change, escape(mark)])
 
 

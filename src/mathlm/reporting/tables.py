@@ -135,9 +135,10 @@ def by_group(rows: Sequence[Row], models: Sequence[str], group: str) -> Iterator
 def _strip(found: Sequence[Row | None]) -> Html:
     """Every model's share and interval on one line from 0 to 100 %, in the models' colours."""
     parts = []
+    there = [number for number, row in enumerate(found) if row is not None]
     for number, row in enumerate(found):
         if row is not None:
-            y = 12 * (number + 1) / (len(found) + 1)
+            y = 12 * (there.index(number) + 1) / (len(there) + 1)
             colour = f"var(--c{number % 8})"
             low, high, value = (2 + 124 * row[key] for key in ("low", "high", "value"))
             parts.append(

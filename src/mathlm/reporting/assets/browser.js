@@ -1,6 +1,8 @@
 // The browser of samples: filters, search, a list by pages, one sample beside it, keys.
 
 const PAGE = 50;
+const AGREE = "policies agree";
+const APART = "disagree";
 const KEYS = [
   ["j, ↓", "next sample"], ["k, ↑", "previous sample"], ["→", "next page"], ["←", "previous page"],
   ["/", "search"], ["r", "reset all filters"], ["Esc", "leave the search"], ["?", "these keys"],
@@ -8,15 +10,6 @@ const KEYS = [
 const root = document.getElementById("browser");
 const state = { index: null, found: [], page: 0, current: -1, policy: 0, terms: [], texts: null, turn: 0 };
 const parts = {};
-
-function counted(index, key) {
-  const counts = new Map();
-  for (let item = 0; item < index.items.p.length; item++) {
-    const value = key(item);
-    counts.set(value, (counts.get(value) || 0) + 1);
-  }
-  return counts;
-}
 
 // Each filter: a label, a key of an item, and a name for a key; `pick` is what is chosen.
 function makeFilters(index) {
@@ -43,49 +36,66 @@ function makeFilters(index) {
 function disagreement(index, item) {
   const right = index.policies.filter((_, place) => index.items.v[place][item] === "c");
   const graded = index.policies.filter((_, place) => index.items.v[place][item] !== "-");
-  if (right.length === 0 || right.length === graded.length) return "policies agree";
+  if (right.length === 0 || right.length === graded.length) return AGREE;
   return `only ${right.join(", ")}`;
 }
 
-function fillFilter(filter, index) {
-  const counts = counted(index, filter.key);
-  if (filter.label === "agreement" && counts.size > 1) {
-    const apart = index.items.p.length - (counts.get("policies agree") || 0);
-    counts.set("disagree", apart);
+// The options of a filter with how many samples each would leave, the other filters being as they are.
+function fillFilter(filter, items) {
+  const counts = new Map();
+  for (const item of items) {
+    const value = filter.key(item);
+    counts.set(value, (counts.get(value) || 0) + 1);
   }
-  const entries = [...counts].map(([value, count]) => [String(value), filter.name(value), count]);
+  if (!filter.names) {
+    const there = new Set(state.index.items.p.map((_, item) => filter.key(item)));
+    filter.names = new Map([...there].map((value) => [String(value), filter.name(value)]));
+    filter.box.hidden = filter.names.size < 2;
+  }
+  const entries = [...filter.names].map(([value, name]) => [value, name, 0]);
+  const place = new Map(entries.map((entry) => [entry[0], entry]));
+  for (const [value, count] of counts) if (place.has(String(value))) place.get(String(value))[2] = count;
   entries.sort((a, b) => a[1].localeCompare(b[1], "en", { numeric: true }));
-  if (filter.label === "agreement") {
-    const rename = entries.find((entry) => entry[0] === "disagree");
-    if (rename) { rename[1] = "policies disagree"; entries.splice(entries.indexOf(rename), 1); entries.unshift(rename); }
+  if (filter.label === "agreement" && entries.length > 1) {
+    const agreeing = place.get(AGREE)?.[2] || 0;
+    entries.unshift([APART, "policies disagree", items.length - agreeing]);
   }
   filter.element.replaceChildren(
     el("option", { value: "" }, "any"),
     ...entries.map(([value, name, count]) => el("option", { value }, `${name} (${count})`)));
   filter.element.value = filter.pick;
-  filter.box.hidden = counts.size < 2 && filter.pick === "";
+}
+
+// For each filter the samples that pass all the others.
+function refill(passing) {
+  const active = state.filters.filter((filter) => filter.pick !== "");
+  const open = new Map(state.filters.map((filter) => [filter, []]));
+  for (const item of passing) {
+    const failing = active.filter((filter) => !passes(filter, item));
+    if (failing.length > 1) continue;
+    for (const filter of failing.length ? failing : state.filters) open.get(filter).push(item);
+  }
+  for (const filter of state.filters) fillFilter(filter, open.get(filter));
 }
 
 function passes(filter, item) {
   if (filter.pick === "") return true;
   const value = String(filter.key(item));
-  if (filter.pick === "disagree") return value !== "policies agree";
+  if (filter.pick === APART) return value !== AGREE;
   return value === filter.pick;
 }
 
 async function search() {
   const turn = ++state.turn;
   const index = state.index;
-  const active = state.filters.filter((filter) => filter.pick !== "");
-  let found = [];
-  for (let item = 0; item < index.items.p.length; item++) {
-    if (active.every((filter) => passes(filter, item))) found.push(item);
-  }
+  let items = index.items.p.map((_, item) => item);
   if (state.terms.length) {
     const texts = await allTexts(turn);
     if (turn !== state.turn) return;
-    found = found.filter((item) => state.terms.every((term) => texts[item].includes(term)));
+    items = items.filter((item) => state.terms.every((term) => texts[item].includes(term)));
   }
+  refill(items);
+  const found = items.filter((item) => state.filters.every((filter) => passes(filter, item)));
   state.found = found;
   state.page = 0;
   drawList();
@@ -231,7 +241,6 @@ function build(index) {
   for (const filter of state.filters) {
     filter.element = el("select", { "aria-label": filter.label, onchange: () => { filter.pick = filter.element.value; search(); } });
     filter.box = el("label", {}, el("span", {}, filter.label), filter.element);
-    fillFilter(filter, index);
   }
   let waiting = 0;
   parts.search = el("input", { type: "search", placeholder: "search in questions and answers", "aria-label": "search", oninput: () => {
@@ -240,7 +249,8 @@ function build(index) {
   } });
   const judge = el("select", { "aria-label": "verdicts of", onchange: () => {
     state.policy = Number(judge.value);
-    fillFilter(state.filters[0], index);
+    state.filters[0].pick = "";
+    state.filters[0].names = null;
     search();
   } }, ...index.policies.map((name, place) => el("option", { value: place }, name)));
   judge.value = String(state.policy);
