@@ -1,12 +1,15 @@
-"""What the tests of web sources share (`reading.py`)."""
+"""What tests of the corpus share: `reading.py` of web sources, labelled texts of two subjects."""
 
 from __future__ import annotations
 
 import importlib.util
+import random
 import sys
 from pathlib import Path
 
 import pytest
+
+from mathlm.corpus.quality.learning import Labelled
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +22,62 @@ def shared():
     spec.loader.exec_module(module)
     yield module
     sys.path.remove(folder)
+
+
+MATHS = [
+    "theorem",
+    "proof",
+    "integral",
+    "converges",
+    "matrix",
+    "polynomial",
+    "ring",
+    "topology",
+    "equation",
+    "lemma",
+]
+OTHER = [
+    "recipe",
+    "football",
+    "guitar",
+    "holiday",
+    "kitchen",
+    "weather",
+    "election",
+    "garden",
+    "cinema",
+    "price",
+]
+SHARED = [
+    "the",
+    "of",
+    "a",
+    "we",
+    "is",
+    "in",
+    "that",
+    "and",
+    "for",
+    "with",
+    "this",
+    "are",
+    "be",
+    "on",
+]
+
+
+def texts(number, seed=0, noise=0.1):
+    rng = random.Random(seed)
+    for place in range(number):
+        good = rng.random() < 0.3
+        own = MATHS if good else OTHER
+        words = [rng.choice(SHARED if rng.random() < 0.7 else own) for _ in range(60)]
+        text = " ".join(words)
+        label = good if rng.random() > noise else not good
+        yield Labelled(f"{seed}-{place}", text + (" $x^2$" if label else ""), float(label))
+
+
+@pytest.fixture(scope="session")
+def labelled_texts():
+    """`texts(number, seed=0, noise=0.1)`: labelled texts of two subjects."""
+    return texts

@@ -28,7 +28,6 @@ _SEGMENTS = {
     "shop page": {"cart", "checkout", "wishlist", "basket"},
     "list of publications": {"bibtex", "bibbase", "all_publications"},
 }
-_LISTS = {"users", "user", "profile", "profiles", "author", "authors", "members"}
 _HOSTS = {
     "arxiv copy": ("arxiv-vanity.com", "arxiv-export.org", "export.arxiv.org"),
     "document sharing": (
@@ -63,12 +62,11 @@ def bad_address(url: str, mode: Mode = "default") -> str | None:
         if any(host == h or host.endswith(f".{h}") for h in hosts):
             return reason
     segments = [segment.lower() for segment in parts.path.split("/") if segment]
+    # What ends a longer path may be a page about the word: `/wiki/Search`.
+    named = segments[:-1] or segments
     for reason, names in _SEGMENTS.items():
-        # A page about a user or an author lies below the name; `/author.html` may be about one.
-        if any(s in names and not (s in _LISTS and s == segments[-1]) for s in segments):
+        if not names.isdisjoint(named):
             return reason
-    if segments[-1:] and segments[-1] in {"search", "users", "members"}:
-        return "search results" if segments[-1] == "search" else "user page"
     if _SEARCH.search(parts.query) and not _is_thread(parts.query):
         return "search results"
     return "variant of a page" if _REPEAT.search(parts.query) else None

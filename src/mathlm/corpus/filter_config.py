@@ -115,9 +115,7 @@ def bound(settings: WebFilters | None, context: StageContext) -> WebFilters | No
         return None
     twice = [role for role in models if getattr(settings, role) is not None]
     if twice:
-        raise UserError(
-            f"filters.{twice[0]} and needs.{twice[0]} are both given: which one counts?"
-        )
+        raise UserError(f"give either filters.{twice[0]} or needs.{twice[0]}, not both")
     return settings.model_copy(update=models)
 
 

@@ -34,7 +34,7 @@ MAX_LINKS_PAPER = 3000
 
 _DEFAULT_MARKS = (
     r"[Mm]ath[Jj]ax|<math|:math|math/|math-container|mwe-math|[Mm]athtex|[Mm]imetex|mtable",
-    r"[Kk]a[Tt]e[Xx]|[Ll]a[Tt]e[Xx](?:\.php|[^A-Za-z])|codecogs|tex\.cgi|s[Cc][Ii][Ii][Mm]ath",
+    r"[Kk]a[Tt]e[Xx]|LaTeX|[Ll]atex(?:\.php|[\"'_=/-])|codecogs|tex\.cgi|s[Cc][Ii][Ii][Mm]ath",
     r"data-(?:tex|expr|math|latex)|\[/?(?:itex|tex|texx|math|latex)\]",
     r"\$\$|\\[(\[]|&(?:int|sum|radic|part|infin|forall|exist|nabla);|&#87[0-9]{2};",
     r"""class=["']?(?:[^"'<>]* )?(?:tex|math|maths|equation|formula|ltx_[A-Za-z]+)["' >_-]""",

@@ -220,8 +220,8 @@ ORDER: dict[Mode, tuple[str, ...]] = {
     # The cheap ones first; the rest in the order in which they say more of a page.
     "default": (
         "address", "listed_address", "accents", "boilerplate", "alphabetic", "repeated_lines",
-        "language", "mathematics", "libretexts", "frequent_ngram", "repeated_words", "perplexity",
-        "quality",
+        "language", "mathematics", "final_score", "libretexts", "frequent_ngram", "repeated_words",
+        "perplexity", "final_perplexity", "quality",
     ),
     # The order of OpenWebMath's pipeline, then that of `filter_dataset.py`.
     "paper": (
