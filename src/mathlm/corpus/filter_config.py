@@ -58,18 +58,19 @@ class WebFilters(StageConfig):
     """What the list's sha256 must be."""
     max_accents: float | None = Field(0.015, ge=0, le=1)
     """Highest share of accented Latin letters among all characters (OpenWebMath: 1.5 %)."""
-    max_repeated_lines: float | None = Field(0.4, ge=0, le=1)
+    max_repeated_lines: float | None = Field(0.6, ge=0, le=1)
     """Highest share of characters in lines that stood before (Gopher, 2112.11446 table A1: 0.2,
-    which drops forum threads whose answers quote the question)."""
-    max_frequent_ngram: float | None = Field(0.3, ge=0, le=1)
+    which drops threads whose answers quote the question and references with like entries)."""
+    max_frequent_ngram: float | None = Field(0.35, ge=0, le=1)
     """Highest share of words in the most frequent 2-, 3- or 4-gram (Gopher: 0.20, 0.18, 0.16)."""
-    max_repeated_words: float | None = Field(0.5, ge=0, le=1)
-    """Highest share of words in 10-grams that stood before; a formula is one word (Gopher: 0.10,
-    which drops tables of identities and, again, quoted questions)."""
+    max_repeated_words: float | None = Field(0.7, ge=0, le=1)
+    """Highest share of words in 10-grams that stood before; a formula is one word (Gopher: 0.10;
+    at 0.5 pages on distributions went, whose functions are described in like words)."""
     max_boilerplate: float | None = Field(0.5, ge=0, le=1)
     """Highest share of characters in lines of boilerplate (ours)."""
-    min_alphabetic: float | None = Field(0.25, ge=0, le=1)
-    """Least share of words with a letter, a formula counting as one (Gopher: 0.8 of plain text)."""
+    min_alphabetic: float | None = Field(0.15, ge=0, le=1)
+    """Least share of words with a letter, a formula counting as one (Gopher: 0.8 of
+    plain text; tables and matrices of numbers have fewer)."""
     quality: str | None = None
     """A trained quality model's folder; the recipe's `needs.quality` fills it."""
     min_quality: float = Field(3.0, ge=0, le=5)

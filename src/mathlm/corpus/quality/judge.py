@@ -51,7 +51,7 @@ _SCORE = re.compile(
     r"(?:score|points?|total|rating|mark)\W{0,8}(?:(?:is|of|:|=)\W{0,4})?(\d+(?:\.\d+)?)",
     re.IGNORECASE,
 )
-_OF_FIVE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?) ?(?:/|out of) ?5(?![\d.])", re.IGNORECASE)
+_OF_FIVE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?) ?(?:/|out of) ?5(?!\.?\d)", re.IGNORECASE)
 _ALONE = re.compile(r"\W{0,6}(\d+(?:\.\d+)?)\W{0,6}")
 _WORDS = {word: n for n, word in enumerate(("zero", "one", "two", "three", "four", "five"))}
 _MAX_ANSWER = 20_000

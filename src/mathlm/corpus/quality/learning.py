@@ -2,9 +2,10 @@
 
 Texts are parted by a hash of their ids: 80 % to learn from, 10 % to calibrate on, 10 % to measure
 with. The outcome depends on the texts, their order and the seed alone: it is one thread's work.
-Logistic loss on labels between 0 and 1, both classes weighted alike (the shares in a training
-set say nothing of those in a crawl). Sources: Duchi et al. 2011 (AdaGrad), Platt 1999
-(calibration, with his smoothed targets).
+Logistic loss on labels between 0 and 1, both classes weighted alike. Probabilities are those of a
+set with as many positive as negative texts, whatever the training set's shares: these say nothing
+of a crawl, and published thresholds (MathScore's) are for such a set. Marks keep their mean.
+Sources: Duchi et al. 2011 (AdaGrad), Platt 1999 (calibration, with his smoothed targets).
 """
 
 from __future__ import annotations
@@ -87,6 +88,10 @@ def learn(texts: Iterable[Labelled], label: str, settings: Learning, scale: floa
     held = [_scores(parts[name], weights, bias) for name in ("calibrate", "measure")]
     labels = [np.array([y for _, y in parts[name]]) for name in ("calibrate", "measure")]
     slope, offset = platt(held[0], labels[0])
+    error = calibration_error(held[1], labels[1], slope, offset)
+    if all(np.isin(part, (0, 1)).all() for part in labels):
+        share = float(labels[0].mean())
+        offset -= math.log(share / (1 - share))
     chances = [np.array([logistic(slope * s + offset) for s in scores]) for scores in held]
     threshold = best_threshold(chances[0], labels[0] >= 0.5)
     summary = Summary(
@@ -98,7 +103,7 @@ def learn(texts: Iterable[Labelled], label: str, settings: Learning, scale: floa
         scale=scale,
         threshold=scale * threshold,
         trained_on=_counts(parts),
-        figures=figures(chances[1], labels[1], threshold),
+        figures={**figures(chances[1], labels[1], threshold), "calibration_error": error},
     )
     return Linear(summary, weights)
 
@@ -159,6 +164,16 @@ def platt(scores: Sequence[float], labels: Floats) -> tuple[float, float]:
     return slope, offset
 
 
+def calibration_error(
+    scores: Sequence[float], labels: Floats, slope: float, offset: float
+) -> float:
+    """The mean gap between probability and share over ten bins, at the set's own shares."""
+    from mathlm.stats.calibration import ece
+
+    chances = [logistic(slope * score + offset) for score in scores]
+    return round(ece(chances, (labels >= 0.5).tolist(), bins=10).error, 6)
+
+
 def best_threshold(chances: Floats, labels: npt.NDArray[np.bool_]) -> float:
     """The threshold of the highest F1; of equal ones the highest."""
     order = np.argsort(-chances, kind="stable")
@@ -170,8 +185,8 @@ def best_threshold(chances: Floats, labels: npt.NDArray[np.bool_]) -> float:
 
 
 def figures(chances: Floats, labels: Floats, threshold: float) -> dict[str, float]:
-    """Area under the curve with its interval, precision and recall, calibration error."""
-    from mathlm.stats.calibration import auc, ece
+    """Area under the curve with its interval, precision and recall."""
+    from mathlm.stats.calibration import auc
 
     positive, chosen = labels >= 0.5, chances >= threshold
     area = auc(chances.tolist(), positive.tolist())
@@ -182,11 +197,10 @@ def figures(chances: Floats, labels: Floats, threshold: float) -> dict[str, floa
         "auc_high": area.high,
         "precision": hits / max(1.0, float(chosen.sum())),
         "recall": hits / float(positive.sum()),
-        "calibration_error": ece(chances.tolist(), positive.tolist(), bins=10).error,
     }
     if not np.isin(labels, (0, 1)).all():
         made["mean_absolute_error"] = float(np.abs(chances - labels).mean())
     return {name: round(value, 6) for name, value in made.items()}
 
 
-__all__ = ["Labelled", "Learning", "best_threshold", "figures", "learn", "part_of", "platt"]
+__all__ = ["Labelled", "Learning", "best_threshold", "learn", "part_of", "platt"]
