@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +25,11 @@ TASKS = ("arithmetic-seen", "arithmetic-unseen")
 FILES = ("problems.jsonl", "completions.jsonl", "meta.json")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stage directory with a model that writes whatever it likes."""
+def make_model(stage: Path) -> None:
+    """Put a model that writes whatever it likes into a stage's directory."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    stage = tmp_path_factory.mktemp("base")
     names = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<end>"]
     bare = Tokenizer(models.BPE({name: number for number, name in enumerate(names)}, []))
     bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -57,6 +49,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bos_token_id=None,
     )
     LlamaForCausalLM(config).save_pretrained(stage / "model")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stage directory with such a model."""
+    stage = tmp_path_factory.mktemp("base")
+    make_model(stage)
     return stage
 
 
@@ -227,44 +226,3 @@ def test_which_settings_count_for_the_identity() -> None:
     assert split_settings(base)[1] != split_settings(more)[1]
     assert split_settings(base)[1] == split_settings(rows)[1]
     assert split_settings(base)[0] != split_settings(config(2, limit=4))[0]
-
-
-KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
-import torch
-torch.set_num_threads(1)
-from pathlib import Path
-from mathlm.core.stage import StageContext, StageInput
-from mathlm.solving.config import SolveConfig
-from mathlm.solving.stage import Wiring, run
-config = SolveConfig.model_validate_json({config!r})
-inputs = {{"model": (StageInput("base", "train", Path({trained!r})),)}}
-run(StageContext("solve", Path({directory!r}), inputs, seed=1, workers=1), config)
-"""
-
-
-@pytest.mark.slow
-def test_killed_at_any_time_it_ends_in_the_same_bytes(trained: Path, tmp_path: Path) -> None:
-    wanted = config(samples=12, limit=8, max_rows=16)
-    run(context(tmp_path / "whole", trained), wanted)
-    directory = tmp_path / "killed"
-    directory.mkdir()
-    code = KILLED.format(
-        tests=str(Path(__file__).parent),
-        config=wanted.model_dump_json(),
-        trained=str(trained),
-        directory=str(directory),
-    )
-    start = time.monotonic()
-    rng, kills, limit_s = random.Random(3), 0, 8.0
-    while not (directory / "meta.json").is_file() and time.monotonic() - start < 240:
-        process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
-        try:
-            process.wait(rng.uniform(0, limit_s))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills, limit_s = kills + 1, limit_s + 1
-    assert kills > 0
-    assert bytes_of(directory) == bytes_of(tmp_path / "whole")

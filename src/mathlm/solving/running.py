@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mathlm.core.errors import MachineError, UserError
 from mathlm.core.progress import Task as Counted
@@ -98,6 +101,26 @@ class Limits:
         else:
             return
         raise MachineError(f"stopped by {reached}; what is made is kept, run again to go on")
+
+
+def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """`asyncio.run`, which SIGTERM ends as Ctrl-C does: by KeyboardInterrupt, tasks put away."""
+    if threading.current_thread() is not threading.main_thread():
+        asyncio.run(work)
+        return
+    before = signal.getsignal(signal.SIGTERM)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await task
+
+    try:
+        asyncio.run(main())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def solve_all(

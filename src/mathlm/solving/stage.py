@@ -23,7 +23,7 @@ from mathlm.core.storage import write_json, write_jsonl
 from mathlm.solving.binding import PROGRAMS, Bound, bind
 from mathlm.solving.config import SolveConfig
 from mathlm.solving.engines.make import model_key, model_place, open_engine
-from mathlm.solving.running import SESSIONS, Failures, solve_all
+from mathlm.solving.running import SESSIONS, Failures, run_until_stopped, solve_all
 from mathlm.solving.services import Answer, Same, Services
 from mathlm.solving.store import COMPLETIONS, JOURNAL, CompletionStore
 from mathlm.solving.wanted import Wanted
@@ -167,7 +167,7 @@ def _generate(
     missing = len(wanted) - store.found
     jobs = (job for job in wanted if job.place not in store)
     with store, context.progress.task("solve", missing, "completions") as counted:
-        asyncio.run(
+        run_until_stopped(
             solve_all(
                 jobs,
                 services,
