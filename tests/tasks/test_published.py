@@ -21,8 +21,10 @@ def of(model: str, task: str, metric: str) -> float:
         ("Minerva 540B", "math", "maj@256", 50.3),
         ("Llemma 34B", "mmlu-stem", "maj@16", 59.7),
         ("Llemma 7B", "gsm8k-python", "accuracy", 40.1),
-        ("MAmmoTH-Coder-7B (PoT)", "deepmind", "accuracy", 53.9),
-        ("MAmmoTH-70B", "mmlu-math", "accuracy", 56.7),
+        ("MAmmoTH-Coder-7B", "deepmind+python", "accuracy", 53.9),
+        ("MAmmoTH-Coder-7B", "deepmind", "accuracy", 8.2),
+        ("MAmmoTH-Coder-7B", "deepmind+hybrid", "accuracy", 55.4),
+        ("MAmmoTH-70B", "mmlu-math+hybrid", "accuracy", 56.7),
     ],
 )
 def test_a_cell_of_a_table(model: str, task: str, metric: str, value: float) -> None:
@@ -41,5 +43,6 @@ def test_programs_of_a_report_find_the_tool_task() -> None:
 
 
 def test_recalled_figures_say_so() -> None:
-    assert {f.mark for f in published("math-python", "accuracy")} == {"unverified"}
+    theirs = [f for f in published("math-python", "accuracy") if "lemma" in f.model.lower()]
+    assert {f.mark for f in theirs} == {"unverified"}
     assert {f.mark for f in published("ocw", "accuracy")} == {"reported"}

@@ -20,6 +20,12 @@ from mathlm.reporting.markup import Html, Table, escape, join, tag
 
 _SCRIPTS = ("data.js", "formulas.js", "view.js", "browser.js")
 _RECIPE_CHARS = 50_000
+_ENDINGS = {
+    "+python": "programs that the model wrote",
+    "+tool": "programs whose output the model saw",
+    "+hybrid": "programs and words together",
+}
+"""What the endings of tasks' names say (`scores`)."""
 
 
 class Section(NamedTuple):
@@ -215,8 +221,9 @@ def _scores(content: Content) -> Html:
             "problems; Holm adjusts it for the number of tasks, and “better” or “worse” needs both "
             f"that and the interval. {note}"
         )
-    if any(row["task"].endswith("+python") for row in content.results):
-        note += " Tasks ending in +python were solved by programs that the model wrote."
+    for ending, how in _ENDINGS.items():
+        if any(row["task"].partition(" [")[0].endswith(ending) for row in content.results):
+            note += f" Tasks ending in {ending} were solved by {how}."
     figure = _figure(
         figures.before_after(content.results, content.models),
         "Each point is the share of problems solved, each line its interval.",

@@ -24,7 +24,8 @@ class Figure(_Row):
 
     model: str
     task: str
-    """The task's name; `NAME+python` where programs solved it, `NAME [SOLVER]` for more solvers."""
+    """The task's name; `NAME+python`, `+tool`, `+hybrid` by the kind of solver, `NAME [SOLVER]` for
+    more of a kind."""
     metric: str
     """`accuracy` (share of right samples), `maj@K` (expected vote over K samples) or
     `bits_per_byte` (of held-out text; lower is better)."""

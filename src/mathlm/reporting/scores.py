@@ -27,7 +27,7 @@ class Scored(NamedTuple):
 
     model: str
     task: str
-    """The task's name, `NAME+python` for programs."""
+    """The task's name, `NAME+python` for programs, `NAME+tool`, `NAME+hybrid`."""
     metric: str
     values: PerProblem
     base_task: str
@@ -78,13 +78,17 @@ def _of_solver(
 ) -> Iterator[Scored]:
     kind = evaluation.kind(solver)
     for metric, figure in figures:
-        suffix = "+python" if kind == "program" else ""
-        if (kind, metric) in taken:
-            suffix += f" [{solver}]"
+        more = f" [{solver}]" if (kind, metric) in taken else ""
         taken.add((kind, metric))
         for task, problems in evaluation.marks[solver].items():
             values = {problem: figure(marks) for problem, marks in problems.items()}
-            yield Scored(evaluation.model, task + suffix, metric, values, task)
+            yield Scored(evaluation.model, _name(task, kind) + more, metric, values, task)
+
+
+def _name(task: str, kind: str) -> str:
+    """A task's name with the kind of solver, unless it says so itself (`gsm8k-python`)."""
+    ending = {"program": "python", "tool": "tool", "hybrid": "hybrid"}.get(kind)
+    return task if ending is None or task.endswith(f"-{ending}") else f"{task}+{ending}"
 
 
 def _row(head: Row, interval: Interval) -> Row:

@@ -8,7 +8,7 @@ checked against the paper before it is quoted. Percent of the items.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 SourceMark = Literal["reported", "unverified"]
@@ -20,7 +20,7 @@ class PublishedFigure:
 
     model: str
     task: str
-    """Name of the task here (`mathlm.tasks.TASKS`)."""
+    """Name of the task as in a report of ours: `gsm8k`, `gsm8k-python`, `gsm8k+hybrid`."""
     metric: str
     """`accuracy` (greedy) or `maj@k`, as in a report of ours."""
     value: float
@@ -90,19 +90,25 @@ def _rows(table: str, source: str, mark: SourceMark) -> Iterator[PublishedFigure
                 yield PublishedFigure(model, task, "accuracy", float(value), mark, theirs)
 
 
+def _by_solver(figure: PublishedFigure) -> PublishedFigure:
+    """MAmmoTH's rows by how they were decoded: words, programs, or programs and then words."""
+    for ending, task in ((" (CoT)", ""), (" (PoT)", "-python"), ("", "+hybrid")):
+        if figure.model.endswith(ending):
+            return replace(figure, model=figure.model.removesuffix(ending), task=figure.task + task)
+    return figure
+
+
 def _voted(figure: PublishedFigure) -> PublishedFigure:
     metric = f"maj@{_VOTES[figure.task]}"
-    return PublishedFigure(
-        figure.model, figure.task, metric, figure.value, figure.mark, figure.source
-    )
+    return replace(figure, metric=metric)
 
 
 FIGURES: tuple[PublishedFigure, ...] = (
     *_rows(_TABLE_1, f"{_LLEMMA}, table 1", "reported"),
     *map(_voted, _rows(_TABLE_2, f"{_LLEMMA}, table 2", "reported")),
     *_rows(_TABLE_3, f"{_LLEMMA}, table 3", "unverified"),
-    *_rows(_MAMMOTH_CHECKED, _MAMMOTH, "reported"),
-    *_rows(_MAMMOTH_RECALLED, _MAMMOTH, "unverified"),
+    *map(_by_solver, _rows(_MAMMOTH_CHECKED, _MAMMOTH, "reported")),
+    *map(_by_solver, _rows(_MAMMOTH_RECALLED, _MAMMOTH, "unverified")),
 )
 """Every figure, in the order of its tables."""
 
