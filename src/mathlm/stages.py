@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext, StageKind
 from mathlm.corpus import config as corpus
 from mathlm.corpus.config import CorpusConfig
@@ -35,13 +34,12 @@ def _corpus(context: StageContext, config: CorpusConfig) -> None:
     from mathlm.corpus.stage import run
     from mathlm.tasks import TASKS
 
-    def problems() -> Iterator[Problem]:
-        for name in config.decontaminate.tasks:
-            yield from TASKS[name].load("test", None, context.seed)
-
-    for name in config.decontaminate.tasks:  # a task without its data is found before any work
-        TASKS[name].load("test", 1, context.seed)
-    run(context, config, problems=problems)
+    problems = [  # all of them before any work: missing data are said at once
+        problem
+        for name in config.decontaminate.tasks
+        for problem in TASKS[name].load("test", None, context.seed)
+    ]
+    run(context, config, problems=lambda: problems)
 
 
 def _classifier(context: StageContext, config: ClassifierConfig) -> None:

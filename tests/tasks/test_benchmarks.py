@@ -251,3 +251,40 @@ def test_letters_of_choices() -> None:
     assert [letter("(B)"), letter(2), letter("E ")] == ["B", "C", "E"]
     with pytest.raises(ValueError, match="no choice"):
         letter("AB")
+
+
+def test_a_corpus_is_cleaned_of_a_benchmark(tmp_path: Path, data_dir: Path) -> None:
+    """The corpus stage of a recipe, with GSM8K's test problems named for decontamination."""
+    from mathlm.core.progress import Progress
+    from mathlm.core.recipe import build_recipe
+    from mathlm.core.runs import run_recipe
+    from mathlm.core.storage import read_json
+    from mathlm.stages import KINDS
+
+    leak = problems("gsm8k")[7].prompt
+    clean = " ".join(f"word{n} and its neighbour" for n in range(60))
+    rows = [{"id": "clean", "text": clean}, {"id": "leak", "text": f"{clean[::-1]} {leak}"}]
+    file = tmp_path / "records.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    stage = {
+        "kind": "corpus",
+        "sources": {"web": {"kind": "jsonl", "files": [str(file)]}},
+        "decontaminate": {"tasks": ["gsm8k", "svamp"]},
+    }
+    recipe = build_recipe({"name": "clean", "stage": {"corpus": stage}}, KINDS)
+    run_recipe(recipe, tmp_path / "run", KINDS, Progress(quiet=True))
+    funnel = read_json(tmp_path / "run" / "corpus" / "funnel.json")
+    (last,) = (row for row in funnel if row["step"] == "decontaminate")
+    assert last["dropped"] == {"overlap with gsm8k": 1}
+
+
+def test_missing_benchmarks_are_said_before_a_corpus_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    from mathlm.cli import main
+
+    monkeypatch.delenv("MATHLM_DATA")
+    words = ['decontaminate.tasks=["numglue"]', "sources.web.kind=jsonl"]
+    words += [f'sources.web.files=["{tmp_path}/absent.jsonl"]', "--out", str(tmp_path / "out")]
+    assert main(["stage", "corpus", *words, "--quiet"]) == 2
+    assert not (tmp_path / "out" / "funnel.json").exists()
