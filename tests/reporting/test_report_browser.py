@@ -135,12 +135,12 @@ def test_keys_move_turn_pages_search_and_help(opened):
     current = "document.querySelector('#browser .items [aria-current]').dataset.item"
     start = page.evaluate(current)
     page.keyboard.press("j")
-    page.wait_for_function(f"{current} !== '{start}'")
+    page.wait_for_function(f"() => {current} !== '{start}'")
     page.keyboard.press("k")
-    page.wait_for_function(f"{current} === '{start}'")
+    page.wait_for_function(f"() => {current} === '{start}'")
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
-        "document.querySelector('#browser .pages span').textContent.startsWith('page 2')"
+        "() => document.querySelector('#browser .pages span').textContent.startsWith('page 2')"
     )
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("/")
@@ -164,7 +164,7 @@ def test_answers_to_a_problem_stand_side_by_side(opened):
     assert answers.count() == 12
     answers.nth(11).click()
     opened.page.wait_for_function(
-        "document.querySelectorAll('#browser .answers button')[11]"
+        "() => document.querySelectorAll('#browser .answers button')[11]"
         ".getAttribute('aria-pressed') === 'true'"
     )
 
@@ -243,7 +243,7 @@ def test_policies_that_disagree(chromium, tmp_path, synthetic):
     ]
     found.page.select_option('#browser select[aria-label="verdicts of"]', label="kind")
     found.page.wait_for_function(
-        "document.querySelector('#browser .items .mark').getAttribute('aria-label') === 'correct'"
+        "() => document.querySelector('#browser .items .mark').ariaLabel === 'correct'"
     )
     found.choose("agreement", "only kind")
     found.wait_for(10)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mathlm.reporting.verdicts import ByPolicy
 
 HELP = "compare two runs on the same problems: a table, and a sentence for each conclusion"
+_WIDE = 110
+"""Columns of a terminal from which the table is whole; the sentences say the rest anyway."""
 _EPILOG = """each side is a run, one of its grade stages, a verdicts.jsonl, the output of
 `mathlm grade --json`, or several of them: runs with other seeds, by commas or a quoted pattern.
 
@@ -196,14 +198,14 @@ def _print(stage: str, rows: list[Row], names: tuple[str, str], *, left: list[st
     console.print(Text(f"A = {names[0]}\nB = {names[1]}"))
     if stage:
         console.print(Text(f"\n{stage}", "bold"))
-    console.print(_table(rows))
+    console.print(_table(rows, narrow=console.width < _WIDE))
     ends = Path(names[0]).name, Path(names[1]).name
     short = ends if ends[0] != ends[1] else names
     for text in [*conclusions(rows, short), *(f"Not compared: {words}." for words in left)]:
         console.print(Text(text))
 
 
-def _table(rows: list[Row]) -> object:
+def _table(rows: list[Row], *, narrow: bool) -> object:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -217,7 +219,8 @@ def _table(rows: list[Row]) -> object:
         table.add_column(name, no_wrap=True)
     for name in ("A", "B", "B − A", "95 % interval", "p", *(["Holm"] if adjusted else []), "n"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("would show", justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("would show", justify="right", no_wrap=True)
     for row in rows:
         low, high = row.interval
         style = ("green" if row.comparison.difference > 0 else "red") if row.holds else ""
@@ -229,6 +232,7 @@ def _table(rows: list[Row]) -> object:
         cells += [f"{100 * low:+.1f} to {100 * high:+.1f}", f"{row.p_value:.2g}"]
         cells += [f"{row.adjusted:.2g}"] if adjusted else []
         reach = row.detectable
-        cells += [str(row.comparison.n), "–" if reach == float("inf") else f"{100 * reach:.1f}"]
+        cells += [str(row.comparison.n)]
+        cells += [] if narrow else ["–" if reach == float("inf") else f"{100 * reach:.1f}"]
         table.add_row(*(Text(cell, style) for cell in cells))
     return table

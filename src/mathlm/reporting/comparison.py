@@ -253,7 +253,7 @@ def _of_group(own: Sequence[Row], names: tuple[str, str]) -> Iterator[str]:
     if len(tasks) == 1:
         yield sentence(tasks[0], names)
         return
-    for row in own:
+    for row in sorted(own, key=lambda row: row.task != ALL):
         if row.task == ALL or row.holds:
             yield f"{row.task}: {sentence(row, names)}"
     open_ones = [row for row in tasks if not row.holds]

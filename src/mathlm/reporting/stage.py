@@ -48,4 +48,6 @@ def run(context: StageContext, config: ReportConfig, *, search: Search | None = 
     for name, text in table_files(content):
         write_bytes(context.directory / "tables" / name, text.encode("utf-8", "replace"))
     text = page.render(inputs, content, packed)
-    write_text(context.directory / "report.html", text)
+    place = context.directory / "report.html"
+    write_text(place, text)
+    progress.say(f"  {place}: {len(text) / 1e6:.1f} MB, {packed.shown} samples to read")
