@@ -37,7 +37,7 @@ def inputs(folder, pages, records):
     for number in range(pages):
         text = page(1000 * (number % (pages - 5)))
         (folder / "pages" / f"{number:04d}.html").write_text(text, encoding="utf-8")
-    (folder / "pages" / "broken.html").write_bytes(b"<p>" * 300_000)
+    (folder / "pages" / "broken.html").write_bytes(b"\n")
     rows = [{"id": f"r{n}", "text": prose(n % (records - 9))} for n in range(records)]
     rows += [{"id": f"n{n}", "text": prose(n) + " more"} for n in range(5)]
     rows += [{"id": "leak", "text": f"{prose(-1)} {LEAK}"}, {"id": "none"}]
