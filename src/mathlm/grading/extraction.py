@@ -39,7 +39,6 @@ _FINAL = re.compile(
     re.IGNORECASE,
 )
 _MARKS = re.compile(r"####\s*(.+)|(?:^|\s)A\s*:\s*(.+)")
-_ANNOUNCES = ("nswer", "NSWER", "result", "ponse", "respuesta", "ntwort", "答案")
 _MARKED = re.compile(r"[\\$#:<]")
 _HOPE = re.compile(r"\.?\s{0,4}I hope", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[^.\s])\.(?=\s+[A-Z\\$(]|\s*$)|\n[ \t]*\n|\n(?=[A-Z])")
@@ -221,9 +220,16 @@ def _fragment(text: str, rule: str) -> Extraction:
     return Extraction(value.answer or sentence, rule)
 
 
+def _may_announce(t: str) -> bool:
+    """Whether any word of an announcement is there, without a regular expression."""
+    if "nswer" in t or "esult" in t or "ponse" in t or "NSWER" in t or "espuesta" in t:
+        return True
+    return "ntwort" in t or (not t.isascii() and "答案" in t)
+
+
 def _announced(text: str) -> tuple[int, Extraction] | None:
     """The last announcement of an answer, with its place."""
-    if not any(word in text for word in _ANNOUNCES):
+    if not _may_announce(text):
         return None
     last: tuple[int, Extraction] | None = None
     for match in list(_FINAL.finditer(text))[-4:]:
@@ -267,7 +273,7 @@ def _called_answer(text: str) -> Extraction | None:
 def extract(text: str) -> Extraction:
     """The final answer of a text; the later of a box and an announcement, else the last value."""
     text = text[-MAX_TEXT:]
-    if len(text) <= _BARE:
+    if len(text) <= _BARE and "\n" not in text:
         text = GLUED.sub(r" \1 ", text)
     short = len(text) <= 40 and not _MARKED.search(text) and not _CALLED.search(text)
     if short and is_bare(text) and not _LEAD.match(text) and not _announced(text):

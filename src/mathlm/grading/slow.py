@@ -43,6 +43,11 @@ def _pool(function: str, workers: int) -> Pool:
         return _pools[key]
 
 
+def forget() -> None:
+    """Empty the cache of judgements."""
+    _cache.clear()
+
+
 def close() -> None:
     """End the workers; the next pair starts new ones."""
     with _lock:
