@@ -32,17 +32,19 @@ SYMBOLS = "0123456789+-*/^(){}[]\\frac sqrtx,.$%|<>=πi&_!'\n\ud800°²½"
 HOSTILE = st.one_of(st.text(max_size=200), st.text(alphabet=SYMBOLS, max_size=200))
 
 
+@settings(deadline=None)
 @given(ANSWERS)
 def test_every_answer_equals_itself(answer):
     assert grade(answer, answer).status == "correct"
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(ANSWERS, ANSWERS)
 def test_equality_is_symmetric(first, second):
     assert grade(first, second).status == grade(second, first).status
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=SYMBOLS, max_size=80))
 def test_cleaning_twice_changes_nothing(text):
     try:
@@ -52,7 +54,7 @@ def test_cleaning_twice_changes_nothing(text):
     assert clean(once) == once
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(-(10**9), 10**9), st.integers(0, 9), st.integers(0, 9))
 def test_a_mutated_digit_is_never_accepted(value, place, digit):
     digits = list(str(value))
@@ -66,12 +68,14 @@ def test_a_mutated_digit_is_never_accepted(value, place, digit):
             assert grade(str(value), answer).status == "incorrect"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), st.integers(2, 10**4), st.integers(1, 9))
 def test_a_wrong_fraction_is_never_accepted(top, bottom, shift):
     gold, answer = f"{top}/{bottom}", f"{top + shift}/{bottom}"
     assert grade(gold, answer).status == "incorrect"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 999), st.integers(2, 999).filter(lambda n: n % 2 and n % 5))
 def test_a_rounded_decimal_stands_for_its_fraction_and_its_neighbour_does_not(top, bottom):
     if (top / bottom) % 1 == 0:
@@ -84,7 +88,7 @@ def test_a_rounded_decimal_stands_for_its_fraction_and_its_neighbour_does_not(to
     assert grade(f"{top}/{bottom}", other).status == "incorrect"
 
 
-@settings(max_examples=400, deadline=2000)
+@settings(max_examples=400, deadline=None)
 @given(HOSTILE, st.sampled_from(["8", "x^2+1", "[0,1)", "B"]))
 def test_any_text_gets_a_verdict_that_json_can_hold(text, gold):
     verdict = grade(gold, text)

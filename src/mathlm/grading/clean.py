@@ -68,9 +68,10 @@ _MAX_PASSES = 20
 _ROW_GAP = re.compile(r"\\\\\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\]")
 _DEGREE_NAME = re.compile(r"\\deg(?:rees?)?(?![A-Za-z])")
 _LEADING = re.compile(
-    r"^(?:\.{3}|\\l?dots)?\s*(?:(?:=|\\approx(?![a-z])|\\therefore(?![a-z]))\s*)+(?=\S)"
+    r"^(?:\.{3}|\\l?dots)?\s*(?:(?:=>|=|[⇒→∴]|\\(?:approx|therefore|Rightarrow|implies)(?![a-z]))\s*)+(?=\S)"
 )
 _TWICE = re.compile(r"(?<=\d)\s*\((?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\)$")
+_MEASURE = re.compile(r"\bm\s*(?=\\angle(?![a-z]))")
 _TO = re.compile(r"(?<=\d)\s+to\s+(?=\d)")
 _DEGREE_LETTER = re.compile(r"(?<=\d)\s*\^\s*(?:\{o\}|o)(?![A-Za-z])")
 _CURRENCY = re.compile(r"\b(?:US|CA|AU|NZ|HK)\s*(?=\\?\$)|\bRs\.?\s*(?=\d)")
@@ -109,6 +110,7 @@ def unify(text: str) -> str:
         .replace('\\"', "")
         .replace(r"\#", "#")
     )
+    text = _MEASURE.sub("", text)
     text = _DEGREE_NAME.sub(r"^\\circ ", text)
     for name, sign in _FENCES:
         text = text.replace(name, sign)

@@ -74,7 +74,8 @@ _MATH_WORDS = words_of(
 )
 
 _LEAD = re.compile(
-    r"^(?:so|thus|hence|therefore|then|finally|we (?:get|have|find|obtain)(?: that)?)\b"
+    r"^(?:so|thus|hence|therefore|then|finally|(?:we|i) (?:get|have|find|obtain)(?: that)?"
+    r"|(?:it|this|that)(?: is| equals| will be| must be|'s))\b"
     r"[,:]?\s+(?=\S)",
     re.IGNORECASE,
 )
@@ -82,6 +83,10 @@ _AFTERWARDS = re.compile(
     r"(?:^|[.\n]\s)([^\n]{1,120}?)\s+is\s+(?:the|our|my)\s+"
     r"(?:(?:final|correct|only|unique)\s+)*(?:answer|solution)\b"
 )
+_RATHER = re.compile(
+    r",?\s+(?:and\s+)?(?:not|rather than|instead of)\s+[^.,\nA-Za-z]{1,30}[.!$\s]*$"
+)
+_STATED = re.compile(r"\b(?:is|be)\s+(?:an?\s+)?([A-Za-z]+)[.!\s]*$")
 _CALLED = re.compile("answer|solution")
 _LISTED = re.compile(
     r"\b(?:solutions|roots|zeros|answers|values|numbers|integers)\b[^.\n]{0,60}?\bare:?\s+"
@@ -183,7 +188,7 @@ def is_bare(text: str) -> bool:
 
 def _last_value(text: str) -> Extraction:
     """The last formula or number of a text."""
-    window = _ABOUT.sub("", text[-_WINDOW:])
+    window = _RATHER.sub(".", _ABOUT.sub("", text[-_WINDOW:]))
     best: tuple[int, str, str] | None = None
     covered = 0
     for match in _FORMULA.finditer(window):
@@ -304,7 +309,7 @@ def _unannounced(text: str) -> Extraction:
         return called
     stripped = text.strip()
     led = _LEAD.sub("", stripped)
-    if led != stripped and led and _prose(led) == 0:
+    if led != stripped and led and _prose(led) <= (" " not in led):
         return Extraction(led, "bare")
     if stripped and is_bare(stripped):
         return Extraction(stripped, "bare")
@@ -315,7 +320,10 @@ def _unannounced(text: str) -> Extraction:
     if found.answer is not None:
         return found
     spelled = concluded(text[-_WINDOW:])
-    return Extraction(spelled, "spelled") if spelled else found
+    if spelled:
+        return Extraction(spelled, "spelled")
+    stated = _STATED.search(text[-_WINDOW:])
+    return Extraction(stated[1], "stated") if stated else found
 
 
 def _letters(text: str) -> list[str]:

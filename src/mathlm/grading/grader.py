@@ -85,11 +85,19 @@ def read(answer: str) -> Reading:
                 terms = [term]
             elif term not in terms:
                 terms.append(term)
+        terms += [common for term in terms if (common := _common(term)) != term]
         if not terms and _is_words(text):
             terms.append(Text(text))
         return Reading(text, tuple(terms), problem)
     except (TooLarge, RecursionError) as error:
         return Reading(answer[:200], (), f"too large: {error}", True)
+
+
+def _common(term: Term) -> Term:
+    """The term with logarithms to base ten, which `log` may mean as well as natural ones."""
+    if not isinstance(term, Apply):
+        return term
+    return Apply("lg" if term.op == "log" else term.op, tuple(_common(arg) for arg in term.args))
 
 
 def _others(text: str, original: str) -> Iterator[Term]:
@@ -209,6 +217,15 @@ def find(text: str, choice: bool = False) -> Extraction:
 def is_choice(gold: str) -> bool:
     """Whether a gold answer is the letter of a choice, alone or before the choice's text."""
     return _CHOICE.fullmatch(gold) is not None or _LETTERED.match(gold) is not None
+
+
+def chosen(gold: str, answer: str) -> str:
+    """What of a gold as `(C) 12` an answer is compared with: the letter, or what it stands for."""
+    lettered = _LETTERED.match(gold)
+    if lettered is None:
+        return gold
+    letter = _CHOICE.fullmatch(answer) is not None
+    return lettered[0].strip(" ()") if letter else gold[lettered.end() :]
 
 
 def pairs(items: Iterable[tuple[str, str]]) -> Sequence[tuple[Extraction, Extraction]]:

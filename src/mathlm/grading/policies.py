@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mathlm.grading.extraction import Extraction
-from mathlm.grading.grader import Judgement, find, is_choice, judge
+from mathlm.grading.grader import Judgement, chosen, find, is_choice, judge
 from mathlm.grading.llemma import rules_of
 from mathlm.grading.minerva import gold_answer, judge_math, phrase
 from mathlm.grading.peer import is_installed, require
@@ -43,11 +43,13 @@ def default(gold: str, answer: str, task: str | None) -> Graded:
     if gold_found.answer is None:
         return Graded(gold_found, Extraction(None, "none"), Judgement("error", "gold", None, None,
                       "no answer in the gold text"))  # fmt: skip
-    found = find(answer, is_choice(gold_found.answer))
+    choice = is_choice(gold_found.answer)
+    found = find(answer, choice)
     if found.answer is None:
         none = Judgement("no_answer", found.rule, None, None, "no answer found")
         return Graded(gold_found, found, none)
-    return Graded(gold_found, found, judge(gold_found.answer, found.answer))
+    expected = chosen(gold_found.answer, found.answer) if choice else gold_found.answer
+    return Graded(gold_found, found, judge(expected, found.answer))
 
 
 def llemma(gold: str, answer: str, task: str | None) -> Graded:

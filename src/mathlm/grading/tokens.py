@@ -89,6 +89,7 @@ _THOUSANDS = re.compile(rf"(?P<space>\s*)(?:(?P<number>{_GROUPED}|{_NUMBER}){_RE
 _ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+\*?)\}")
 _CHOICE = re.compile(r"\(?([A-Za-z])\)?")
 _CHOICES = re.compile(r"\(?[A-J]\)?(?:(?:\s*,\s*|,?\s+(?:and|or)\s+)\(?[A-J]\)?)+")
+_COUNTED = re.compile(r"-?\d[\d.,/]*\s+[A-Za-z ]+")
 _LOWER_WORD = 4
 """A run of at least so many letters is a word; a shorter one is a product of variables."""
 
@@ -155,7 +156,7 @@ def _text_tokens(content: str, spaced: bool, before: Token | None) -> list[Token
         return [Token("command", "\\degree", spaced)]
     if re.fullmatch(r"-?[\d.,]+", words):
         return tokens(words)[:-1]
-    if _CHOICES.fullmatch(words):
+    if _CHOICES.fullmatch(words) or _COUNTED.fullmatch(words):
         return tokens(words)[:-1]
     letter = _CHOICE.fullmatch(words)
     if letter and (before is None or before.kind != "number"):
