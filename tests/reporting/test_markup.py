@@ -1,3 +1,6 @@
+import csv
+import io
+import re
 from html import unescape
 from html.parser import HTMLParser
 
@@ -5,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathlm.reporting.markup import Cell, Html, Table, escape, tag, visible
+from mathlm.reporting.markup import Cell, Html, Table, escape, tag, to_csv, visible
 
 ANY = st.text(st.characters() | st.sampled_from("<>&\"'`|\\\u202e\x00\ud800\r\n"))
 
@@ -93,3 +96,28 @@ def test_no_text_breaks_a_markdown_row(text):
     lines = Table("", ["a", "b"], [[text, "1"]]).to_markdown().splitlines()
     assert len(lines) == 3
     assert lines[2].replace(r"\\", "").replace(r"\|", "").count("|") == 3
+
+
+@given(ANY)
+def test_no_text_breaks_a_latex_row(text):
+    lines = Table(text, ["a", "b"], [[text, "1"]]).to_latex().splitlines()
+    body = lines[-3]
+    assert body.endswith(r" & 1 \\")
+    cell = body.removesuffix(r" & 1 \\")
+    assert not re.search(r"(?<!\\)[&%#_]|[\r\n]", cell)
+    commands = set(re.findall(r"\\([A-Za-z]+)", cell))
+    assert commands <= {
+        "textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater",
+        "pm", "rightarrow", "leq",
+    }  # fmt: skip
+
+
+@given(st.lists(ANY, min_size=1, max_size=3))
+def test_csv_reads_back_and_holds_no_spreadsheet_formula(texts):
+    rows = [{"a": text, "n": 1.5, "more": {"x": [1]}} for text in texts]
+    found = list(csv.DictReader(io.StringIO(to_csv(rows), newline="")))
+    for row, text in zip(found, texts, strict=True):
+        assert row["a"] in (visible(text), "'" + visible(text))
+        assert row["a"][:1] not in ("=", "+", "-", "@", "\t")
+        assert float(row["n"]) == 1.5
+        assert row["more"] == '{"x": [1]}'

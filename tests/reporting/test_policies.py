@@ -116,3 +116,11 @@ def test_verdicts_are_read_in_the_order_of_samples(tmp_path):
     path.write_text("\n".join(lines) + "\n\n")
     marks = read_marks(path)["default"]["s"]["t"]["p"]
     assert [mark.sample for mark in marks] == [0, 1, 2]
+
+
+def test_lines_without_sample_numbers_are_further_samples(tmp_path):
+    path = tmp_path / "graded.jsonl"
+    lines = [f'{{"id":"p","status":"{s}","answer":"1"}}' for s in ("correct", "incorrect")]
+    path.write_text("\n".join(lines))
+    marks = read_marks(path)["default"][""][""]["p"]
+    assert [(mark.sample, mark.status) for mark in marks] == [(0, "correct"), (1, "incorrect")]

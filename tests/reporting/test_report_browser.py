@@ -138,6 +138,11 @@ def test_keys_move_turn_pages_search_and_help(opened):
     page.wait_for_function(f"() => {current} !== '{start}'")
     page.keyboard.press("k")
     page.wait_for_function(f"() => {current} === '{start}'")
+    page.locator("#browser .items button").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function(f"() => {current} !== '{start}'")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_function(f"() => {current} === '{start}'")
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
         "() => document.querySelector('#browser .pages span').textContent.startsWith('page 2')"

@@ -67,3 +67,8 @@ def test_what_a_comparison_means(changes, outcome, meaning):
 )
 def test_figures_as_people_read_them(call, text):
     assert call() == text
+
+
+def test_levels_sort_by_their_numbers():
+    names = ["Level 10", "Level 2", "easy", "3", "Level", ""]
+    assert sorted(names, key=words.natural) == ["", "3", "Level", "Level 2", "Level 10", "easy"]

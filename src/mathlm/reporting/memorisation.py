@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mathlm.reporting import words
 from mathlm.reporting.inputs import Evaluation
 from mathlm.reporting.measures import accuracy, interval_of
 from mathlm.reporting.overlap import Overlap
@@ -44,7 +45,7 @@ def _task_rows(
         side = 0 if (task, problem) in overlap.items else 1
         strata.setdefault(level, ([], []))[side].append(accuracy(marks))
     head = {"model": evaluation.model, "task": task, "solver": solver}
-    for level in sorted(strata):
+    for level in sorted(strata, key=words.natural):
         hit, other = strata[level]
         yield {**head, "level": level, **_figures(hit, other, confidence)}
     hit, other = ([v for found in strata.values() for v in found[side]] for side in (0, 1))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from mathlm.core.errors import UserError
+from mathlm.reporting import words
 from mathlm.reporting.inputs import Evaluation, Inputs, Perplexity
 from mathlm.reporting.measures import accuracy, interval_of, majority_curve, passing_curve
 from mathlm.reporting.verdicts import STATUSES, Mark
@@ -129,7 +130,7 @@ def by_group(
         for problem, value in item.values.items():
             if name := groups_of.get((item.base_task, problem)):
                 groups.setdefault(name, []).append(value)
-        for name in sorted(groups):
+        for name in sorted(groups, key=words.natural):
             head = {"model": item.model, "task": item.task, group: name, "metric": item.metric}
             rows.append(_row(head, interval_of(groups[name], confidence)))
     return rows

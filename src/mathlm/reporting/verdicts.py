@@ -68,12 +68,10 @@ def _line(row: dict[str, Any]) -> Line:
     status = row["status"]
     if status not in STATUSES:
         raise ValueError(f"status {status!r} is none of {', '.join(STATUSES)}")
-    mark = Mark(
-        int(row.get("sample_index", row.get("sample", 0))),
-        status,
-        _class_of(row),
-        row.get("rule") or "",
-    )
+    # lines of other programs may not number the samples: then their order does (`read_marks`)
+    unnumbered = 0 if "problem_id" in row else -1
+    sample = int(row.get("sample_index", row.get("sample", unnumbered)))
+    mark = Mark(sample, status, _class_of(row), str(row.get("rule") or ""))
     solver = str(row.get("solver") or "")
     if "stage" in row:  # `mathlm grade --run --json` has several stages in one file
         solver = f"{row['stage']}/{solver}"
@@ -100,8 +98,10 @@ def read_marks(path: Path) -> ByPolicy:
     names: dict[str, str] = {}
     for policy, solver, task, problem, mark in read_verdict_lines(path):
         problems = found.setdefault(policy, {}).setdefault(solver, {}).setdefault(task, {})
-        name = names.setdefault(problem, problem)
-        problems.setdefault(name, []).append(known.setdefault(mark, mark))
+        samples = problems.setdefault(names.setdefault(problem, problem), [])
+        if mark.sample < 0:
+            mark = mark._replace(sample=len(samples))  # noqa: PLW2901
+        samples.append(known.setdefault(mark, mark))
     for solvers in found.values():
         for marks in solvers.values():
             for group in marks.values():

@@ -6,6 +6,7 @@ test agree; otherwise the sentence says what could have been seen.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,6 +75,12 @@ def meaning(row: Mapping[str, Any]) -> str:
         return f"{found} by {abs(100 * row['difference']):.1f} points"
     half = 100 * (row["high"] - row["low"]) / 2
     return f"no difference shown (±{half:.0f} points)"
+
+
+def natural(name: str) -> list[str | int]:
+    """A key that sorts `Level 2` before `Level 10`."""
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)]
 
 
 def count(value: float) -> str:
