@@ -6,7 +6,9 @@ stage's code is imported when it runs, so that reading a recipe loads neither to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mathlm.core.stage import StageContext, StageKind
@@ -72,13 +74,16 @@ def _perplexity(context: StageContext, config: PerplexityConfig) -> None:
     run(context, config)
 
 
-def _solve(context: StageContext, config: SolveConfig) -> None:
+def _solve(
+    context: StageContext, config: SolveConfig, secret: Callable[[str], str | None] | None = None
+) -> None:
     from mathlm.grading.completions import answer_of
     from mathlm.grading.taskcheck import check_problems
     from mathlm.grading.verdicts import same_answers
     from mathlm.solving.stage import Wiring, run
 
-    run(context, config, Wiring(answer=answer_of, same=same_answers, check=check_problems))
+    wiring = Wiring(answer=answer_of, same=same_answers, check=check_problems)
+    run(context, config, replace(wiring, secret=secret) if secret else wiring)
 
 
 def _grade(context: StageContext, config: GradeConfig) -> None:
@@ -174,3 +179,8 @@ KINDS: dict[str, StageKind] = {
         expect=reporting.expect,
     ),
 }
+
+
+def kinds(secret: Callable[[str], str | None]) -> dict[str, StageKind]:
+    """The stage kinds, for who may read keys from the environment (`secret`): the command line."""
+    return {**KINDS, "solve": replace(KINDS["solve"], run=partial(_solve, secret=secret))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from mathlm.core.progress import Progress
     from mathlm.core.recipe import build_recipe
     from mathlm.core.runs import run_recipe
-    from mathlm.stages import KINDS
+    from mathlm.stages import KINDS, kinds
 
     if args.list:
         return _list(json_lines=args.json)
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         show_plan(recipe, directory)
         return 0
-    run_recipe(recipe, directory, KINDS, Progress(quiet=args.quiet))
+    run_recipe(recipe, directory, kinds(os.environ.get), Progress(quiet=args.quiet))
     if args.json:
         for row in _results(recipe, directory):
             print(json.dumps(row, ensure_ascii=False), flush=True)

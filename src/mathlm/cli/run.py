@@ -29,17 +29,18 @@ def run(args: argparse.Namespace) -> int:
     from mathlm.core.progress import Progress
     from mathlm.core.recipe import load_recipe
     from mathlm.core.runs import follow_recipe, run_recipe
-    from mathlm.stages import KINDS
+    from mathlm.stages import kinds
 
-    recipe = load_recipe(args.recipe, args.overrides, KINDS)
+    known = kinds(os.environ.get)
+    recipe = load_recipe(args.recipe, args.overrides, known)
     directory = Path(args.out or Path("runs") / recipe.head.name)
     if args.dry_run:
         show_plan(recipe, directory)
         return 0
     if int(os.environ.get("RANK", "0")) > 0:  # started by torchrun beside the first process
-        follow_recipe(recipe, directory, KINDS)
+        follow_recipe(recipe, directory, known)
         return 0
-    run_recipe(recipe, directory, KINDS, Progress(quiet=args.quiet))
+    run_recipe(recipe, directory, known, Progress(quiet=args.quiet))
     show_reports(recipe, directory)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 HELP = """Run one stage alone: the stages of KIND in a recipe, whose inputs are finished; or
@@ -27,20 +28,21 @@ def run(args: argparse.Namespace) -> int:
     from mathlm.core.progress import Progress
     from mathlm.core.recipe import load_recipe, nearest
     from mathlm.core.runs import run_recipe
-    from mathlm.stages import KINDS
+    from mathlm.stages import kinds
 
-    if args.kind not in KINDS:
-        raise UserError(f"no stage kind '{args.kind}'{nearest(args.kind, KINDS)}")
+    known = kinds(os.environ.get)
+    if args.kind not in known:
+        raise UserError(f"no stage kind '{args.kind}'{nearest(args.kind, known)}")
     recipes = [word for word in args.words if "=" not in word]
     progress = Progress(quiet=args.quiet)
     if not recipes:
         return _run_alone(args, progress)
-    recipe = load_recipe(recipes[0], [word for word in args.words if "=" in word], KINDS)
+    recipe = load_recipe(recipes[0], [word for word in args.words if "=" in word], known)
     chosen = {name for name, spec in recipe.stages.items() if spec.kind == args.kind}
     if not chosen:
         raise UserError(f"{recipes[0]} has no stage of kind '{args.kind}'")
     directory = Path(args.out or Path("runs") / recipe.head.name)
-    run_recipe(recipe, directory, KINDS, progress, only=chosen)
+    run_recipe(recipe, directory, known, progress, only=chosen)
     return 0
 
 
@@ -52,12 +54,12 @@ def _run_alone(args: argparse.Namespace, progress: object) -> int:
     from mathlm.core.recipe import apply_override, build_recipe, nearest
     from mathlm.core.stage import StageContext, StageInput, StageKind
     from mathlm.core.storage import disk_errors, write_manifest
-    from mathlm.stages import KINDS
+    from mathlm.stages import kinds
 
     assert isinstance(progress, Progress)
     if not args.out:
         raise UserError("without a recipe, --out DIR says where to write")
-    kind = KINDS[args.kind]
+    kind = kinds(os.environ.get)[args.kind]
     tree: dict[str, object] = {}
     for word in args.words:
         apply_override(tree, word)

@@ -16,7 +16,6 @@ STEPS = (
     "prefilter",
     "read",
     "filter",
-    "repeated_lines",
     "url_duplicates",
     "exact_duplicates",
     "near_duplicates",

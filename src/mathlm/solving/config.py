@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from mathlm.core.stage import StageConfig, extends, neutral
+from mathlm.solving.engines.openai_config import ServerConfig
 
 SolverKind = Literal["cot", "program", "tool", "hybrid"]
 Level = Literal["full", "landlock", "rlimits"]
@@ -81,8 +82,13 @@ class SolverConfig(StageConfig):
 class SolveConfig(StageConfig):
     """Generate completions of tasks' problems with one model and several solvers."""
 
+    engine: Literal["local", "openai"] = "local"
+    """`local`: the model in this process; `openai`: one behind an OpenAI-compatible server."""
+    server: ServerConfig = ServerConfig()
+    """The server, for `engine = "openai"`."""
     model: str | None = None
-    """A folder or id of a Hugging Face model, where no stage is given for the role `model`."""
+    """A folder or id of a Hugging Face model, where no stage is given for the role `model`; with
+    `engine = "openai"` the model's name at the server."""
     tasks: tuple[str, ...] = Field(min_length=1)
     """Names of tasks (`mathlm.tasks.TASKS`)."""
     split: Literal["train", "dev", "test"] = "test"

@@ -22,7 +22,7 @@ from mathlm.core.stage import StageContext
 from mathlm.core.storage import write_json, write_jsonl
 from mathlm.solving.binding import PROGRAMS, Bound, bind
 from mathlm.solving.config import SolveConfig
-from mathlm.solving.engines.make import model_key, model_place, open_engine
+from mathlm.solving.engines.make import Secret, model_key, model_place, open_engine
 from mathlm.solving.running import SESSIONS, Failures, run_until_stopped, solve_all
 from mathlm.solving.services import Answer, Same, Services
 from mathlm.solving.store import COMPLETIONS, JOURNAL, CompletionStore
@@ -44,6 +44,8 @@ class Wiring:
     check: Callable[[Sequence[Problem], Path], Iterable[str]] = lambda problems, directory: ()
     """Checks the gold answers before any work, keeps what it found in the stage's directory and
     says it in lines."""
+    secret: Secret = lambda name: None
+    """The value of an environment variable: a server's key."""
 
 
 def run(context: StageContext, config: SolveConfig, wiring: Wiring = Wiring()) -> None:
@@ -67,7 +69,7 @@ def run(context: StageContext, config: SolveConfig, wiring: Wiring = Wiring()) -
         store = _store(context, config, wanted)
         failures = Failures(context.directory, config.max_errors)
         if store.found < len(wanted):
-            with open_engine(context, config) as engine:
+            with open_engine(context, config, wiring.secret) as engine:
                 services = Services(
                     engine=engine,
                     seed=context.seed,

@@ -23,10 +23,20 @@ from transformers import (
 
 from mathlm.solving.engines.local import LocalEngine
 from mathlm.solving.engines.protocol import Engine, Generation, Message, Request, Sampling
+from solving.engines.hosting import OverHttp
 from solving.engines.twins import MODELS, SHARED, SIZES, WORDS, forced, ids_of, model, tokenizer
 
 torch.set_num_threads(1)
-ENGINES: dict[str, Callable[..., Any]] = {"local": LocalEngine}
+ENGINES: dict[str, Callable[..., Any]] = {"local": LocalEngine, "openai": OverHttp}
+
+LACKS = {"openai": {"processed log-probabilities"}}
+"""What an engine is declared not to have: no server's API gives it."""
+
+
+def needs(start: Callable[..., Any], what: str) -> None:
+    engine = start.engine  # type: ignore[attr-defined]
+    if what in LACKS.get(engine, ()):
+        pytest.skip(f"the {engine} engine has no {what}")
 
 
 @pytest.fixture(params=sorted(ENGINES))
@@ -38,6 +48,7 @@ def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
         made.append(ENGINES[request.param](model(name), tokenizer(), **options))
         return made[-1]
 
+    make.engine = request.param  # type: ignore[attr-defined]
     yield make
     for engine in made:
         engine.close()
@@ -106,6 +117,7 @@ def test_logprobs_are_raw_and_those_of_teacher_forcing(
 
 
 def test_processed_logprobs_are_those_of_the_warped_distribution(start: Callable[..., Any]) -> None:
+    needs(start, "processed log-probabilities")
     sampling = Sampling(
         max_tokens=30, temperature=0.7, top_k=40, top_p=0.9, min_p=0.05, ignore_eos=True
     )

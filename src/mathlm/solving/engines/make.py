@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from mathlm.core.errors import UserError
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import write_json
 from mathlm.solving.config import SolveConfig
+from mathlm.solving.engines.openai_config import ServerConfig
 from mathlm.solving.engines.protocol import Engine
 
+Secret = Callable[[str], str | None]
 _MODEL_FILES = frozenset({".safetensors", ".json", ".model", ".txt", ".jinja"})
 _BLOCKS, _BLOCK_BYTES = 128, 1 << 16
 
@@ -24,6 +26,11 @@ _BLOCKS, _BLOCK_BYTES = 128, 1 << 16
 def model_place(context: StageContext, config: SolveConfig) -> tuple[str, str]:
     """The model's label and where it lies; raises UserError where none or two are given."""
     stage = context.inputs.get("model", ())
+    if config.engine == "openai":
+        if stage:
+            raise UserError(f"stage '{context.name}': a server brings its own model, not a role's")
+        named = server_of(config).named
+        return named, named
     if stage and config.model is not None:
         raise UserError(f"stage '{context.name}': give the role model or the setting, not both")
     if stage:
@@ -33,9 +40,19 @@ def model_place(context: StageContext, config: SolveConfig) -> tuple[str, str]:
     return config.model, config.model
 
 
+def server_of(config: SolveConfig) -> ServerConfig:
+    """The server's settings with the model's name, which may stand in either place."""
+    names = {name for name in (config.model, config.server.model) if name is not None}
+    if len(names) > 1:
+        raise UserError(f"model = {config.model} and server.model = {config.server.model} differ")
+    return config.server.model_copy(update={"model": next(iter(names), None)})
+
+
 def model_key(context: StageContext, config: SolveConfig) -> str:
     """What names the model by its content: completions of another one are not taken for its own."""
     _, place = model_place(context, config)
+    if config.engine == "openai":
+        return f"{config.server.api} of {place}"
     folder = Path(place)
     if not folder.is_dir():
         return place
@@ -63,10 +80,36 @@ def _sample(path: Path, digest: Any) -> None:
 
 
 @contextlib.contextmanager
-def open_engine(context: StageContext, config: SolveConfig) -> Iterator[Engine]:
-    """The engine, until the block ends; how well it was used goes to `logs/engine.json`."""
-    with _local(context, config) as engine:
+def open_engine(context: StageContext, config: SolveConfig, secret: Secret) -> Iterator[Engine]:
+    """The engine, until the block ends; how well it was used goes to `logs/engine.json`.
+
+    `secret` gives the value of an environment variable: a server's key.
+    """
+    with (
+        _local(context, config) if config.engine == "local" else _openai(context, config, secret)
+    ) as engine:
         yield engine
+
+
+@contextlib.contextmanager
+def _openai(context: StageContext, config: SolveConfig, secret: Secret) -> Iterator[Engine]:
+    """A server asked over HTTP; nothing here imports torch."""
+    try:
+        from mathlm.solving.engines.openai import OpenAIEngine
+    except ModuleNotFoundError as error:
+        reason = f"engine = openai needs {error.name}: pip install 'mathlm[server]'"
+        raise UserError(reason) from error
+    name, key = config.server.key_env, None
+    if name is not None:
+        key = (secret(name) or "").strip()
+        if not key:
+            raise UserError(f"server.key_env = {name}: no such variable, or an empty one")
+    engine = OpenAIEngine(server_of(config), key=key, logprobs=config.logprobs)
+    try:
+        yield engine
+    finally:
+        engine.close()
+        write_json(context.directory / "logs" / "engine.json", engine.load.summary())
 
 
 @contextlib.contextmanager

@@ -112,6 +112,13 @@ class Generation:
     processed_logprobs: tuple[float, ...] = ()
     """Log-probability (nats) of each chosen token under the distribution that it was drawn from,
     after penalty, temperature and truncation; 0 for greedy choices."""
+    counted_tokens: int = 0
+    """How many tokens the model chose, where a server says how many but not which."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the model chose."""
+        return len(self.token_ids) or self.counted_tokens
 
 
 @dataclass(frozen=True, slots=True)

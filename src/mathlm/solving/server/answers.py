@@ -106,11 +106,12 @@ def _logprobs(
 ) -> dict[str, Any] | None:
     if job.top is None:
         return None
+    names = served.ids if job.asked.return_tokens_as_token_ids else served.names
     if job.chat:
-        return chat_logprobs(served.names, made.token_ids, made.logprobs, made.tops)
+        return chat_logprobs(names, made.token_ids, made.logprobs, made.tops)
     tops = made.tops or ((),) * len(made.token_ids)
     return completion_logprobs(
-        served.names,
+        names,
         (*echo.ids, *made.token_ids),
         (*echo.logprobs, *made.logprobs),
         (*echo.tops, *tops),

@@ -49,6 +49,7 @@ class Asked(_Part):
     stop_token_ids: list[int] | None = Field(None, max_length=1024)
     ignore_eos: bool | None = None
     return_token_ids: bool | None = None
+    return_tokens_as_token_ids: bool | None = None
     # ours
     shared_prefix: str | None = None
     """The beginning of the prompt that many requests have in common: computed once, kept once."""

@@ -11,7 +11,7 @@ from mathlm.solving.engines.prompts import Prompts
 from mathlm.solving.engines.protocol import Request, Sampling
 from mathlm.solving.server.asked import Asked, ChatAsked, CompletionAsked
 from mathlm.solving.server.errors import ApiError
-from mathlm.solving.server.shapes import Names
+from mathlm.solving.server.shapes import Ids, Names
 
 _COMPLETION_TOKENS = 16
 """OpenAI's default of `max_tokens` for `/v1/completions`; a chat goes on to the model's end."""
@@ -25,12 +25,13 @@ class Served:
     tokenizer: Any
     name: str
     names: Names
+    ids: Ids
     prompts: Prompts
 
     @classmethod
     def of(cls, engine: LocalEngine, tokenizer: Any, name: str) -> Served:
         """The model under the name by which clients ask for it."""
-        return cls(engine, tokenizer, name, Names(tokenizer), Prompts(tokenizer))
+        return cls(engine, tokenizer, name, Names(tokenizer), Ids(tokenizer), Prompts(tokenizer))
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,14 @@ class Names:
         return places
 
 
+class Ids(Names):
+    """Tokens as vLLM writes them under `return_tokens_as_token_ids`."""
+
+    def name(self, id_: int) -> str:
+        """The id as text."""
+        return f"token_id:{id_}"
+
+
 def _finite(logprob: float) -> float:
     return max(logprob, _LEAST)
 

@@ -112,7 +112,7 @@ async def _rounds(
         if program is None:  # it opened a block, or closed one that is no program
             text.keep_stop(_CLOSED)
             written += _CLOSED
-            limit -= max(1, len(made.token_ids))
+            limit -= max(1, made.tokens)
             continue
         if calls == use.calls:
             return "tool_limit"

@@ -93,7 +93,7 @@ class Writing:
         self._cost = self._cost.model_copy(
             update={
                 "prompt_tokens": made.prompt_tokens if first else self._cost.prompt_tokens,
-                "model_tokens": self._cost.model_tokens + len(made.token_ids),
+                "model_tokens": self._cost.model_tokens + made.tokens,
             }
         )
         self.segments.append(
