@@ -15,7 +15,7 @@ from mathlm.core.stage import StageContext, StageKind
 from mathlm.corpus import config as corpus
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.quality import config as quality
-from mathlm.corpus.quality.config import ClassifierConfig, RecallConfig
+from mathlm.corpus.quality.config import ClassifierConfig, JudgeConfig, RecallConfig
 from mathlm.grading.config import GradeConfig
 from mathlm.reporting import config as reporting
 from mathlm.reporting.config import ReportConfig
@@ -47,7 +47,23 @@ def _corpus(context: StageContext, config: CorpusConfig) -> None:
 def _classifier(context: StageContext, config: ClassifierConfig) -> None:
     from mathlm.corpus.quality.stage import run
 
-    run(context, config)
+    run(context, config, ask=lambda prompts: _ask_judge(prompts, config.judge))
+
+
+def _ask_judge(prompts: Sequence[str], judge: JudgeConfig) -> list[str]:
+    """A language model's answers to the prompts, so many at once as the settings say."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from mathlm.core.endpoint import Endpoint, ask_endpoint
+    from mathlm.core.storage import read_lines
+
+    key = next((line for _, line in read_lines(judge.key_file)), b"") if judge.key_file else b""
+    where = Endpoint(
+        judge.base_url, judge.model, key.decode().strip() or None, max_tokens=judge.max_tokens
+    )
+    ask = ask_endpoint(where)
+    with ThreadPoolExecutor(judge.concurrency) as threads:
+        return list(threads.map(ask, prompts))
 
 
 def _recall(context: StageContext, config: RecallConfig) -> None:
@@ -132,6 +148,7 @@ KINDS: dict[str, StageKind] = {
         needs={"classifier": ("classifier",), "documents": ("corpus",), "before": ("recall",)},
         optional=frozenset({"before"}),
         several=frozenset({"documents"}),
+        expect=quality.expect_recall,
     ),
     "tokens": StageKind(
         TokensConfig,

@@ -180,7 +180,6 @@ def test_stage_on_labelled_lines(tmp_path, labelled_texts):
         ({}, "nothing to learn from"),
         ({"files": ("labelled.jsonl",), "text": "content"}, "no field 'content'"),
         ({"files": ("labelled.jsonl",), "labels": "source", "positive": ("x",)}, "no such source"),
-        ({"files": ("labelled.jsonl",), "labels": "judge"}, "needs an endpoint"),
     ],
 )
 def test_the_users_mistakes(tmp_path, monkeypatch, settings, message, labelled_texts):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import re
+import threading
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mathlm.cli import main
 from mathlm.core.errors import UserError
 from mathlm.core.stage import StageContext
 from mathlm.corpus.quality.config import ClassifierConfig, JudgeConfig
@@ -99,7 +103,7 @@ def test_a_small_model_learns_the_marks(tmp_path, labelled_texts):
             good = "theorem" in extract or "lemma" in extract
             yield "no idea" if next(count) % 10 == 0 else f"Score: {4 if good else 1}"
 
-    judge = JudgeConfig(samples=700)
+    judge = JudgeConfig(samples=700, model="stand-in")
     config = ClassifierConfig(labels="judge", files=(str(file),), bits=14, judge=judge)
     folder = tmp_path / "out"
     folder.mkdir()
@@ -113,3 +117,52 @@ def test_a_small_model_learns_the_marks(tmp_path, labelled_texts):
     lines = (folder / "judged.jsonl").read_text().splitlines()
     assert len(lines) == 700
     assert sum(json.loads(line)["mark"] is None for line in lines) == 70
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Answers as an OpenAI-compatible server does (the shape of `mathlm serve`'s answers)."""
+
+    seen: ClassVar[list[dict]] = []
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.seen.append({"path": self.path, "key": self.headers["Authorization"], **body})
+        asked = body["messages"][0]["content"].split("=" * 20)[1]
+        message = {"role": "assistant", "content": f"Score: {4 if 'theorem' in asked else 1}"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        data = json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_the_stage_asks_an_endpoint(tmp_path, labelled_texts, capsys):
+    rows = [{"id": t.id, "text": t.text} for t in labelled_texts(400, noise=0)]
+    (tmp_path / "pages.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "key").write_text("secret-key\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        words = [
+            "labels=judge", f'files=["{tmp_path}/pages.jsonl"]', "bits=12", "judge.samples=300",
+            f"judge.base_url=http://127.0.0.1:{server.server_port}/v1", "judge.model=m",
+            f"judge.key_file={tmp_path}/key",
+        ]  # fmt: skip
+        try:
+            code = main(["stage", "classifier", "--quiet", "--out", str(tmp_path / "out"), *words])
+        finally:
+            server.shutdown()
+            thread.join()
+    assert code == 0
+    assert len(Server.seen) == 300
+    first = Server.seen[0]
+    assert (first["path"], first["key"]) == ("/v1/chat/completions", "Bearer secret-key")
+    assert load(tmp_path / "out").summary.figures["auc"] > 0.95
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not any(b"secret-key" in path.read_bytes() for path in files)
+    assert main(["stage", "classifier", "--out", str(tmp_path / "no"), *words[:-2]]) == 2
+    assert "needs `judge.model`" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def test_formulas_are_counted(text, number):
         ("Let $x$ be in $$X$$.", "Let be in ."),
         ("```\ncode $x$\n```\nwords `more code` end", "words end"),
         ("see [the page](http://a.b/c) or http://x.y/z now", "see [the page] or now"),
-        ("It costs $5 and $7.", "It costs 5 and 7."),
+        ("It costs $5 and $7.", "It costs $5 and $7."),
         ("\\textbf{bold} words", "{bold} words"),
     ],
 )

@@ -94,8 +94,8 @@ def test_two_rounds(corpora):
     both = {"documents": ("seeds", "pool")}
     learning = ClassifierConfig(labels="source", positive=("seeds",), bits=14)
     stage("classifier", "c1", corpora, both, learning)
-    pool = {"classifier": ("c1",), "documents": ("pool",)}
-    first = stage("recall", "r1", corpora, pool, RecallConfig())
+    pool = {"classifier": ("c1",), "documents": ("seeds", "pool")}
+    first = stage("recall", "r1", corpora, pool, RecallConfig(sources=("pool",)))
     figures = json.loads((first / "figures.json").read_text())
     assert figures["documents"] > 1000
     assert figures["recalled before"] == 0
@@ -137,3 +137,12 @@ def test_a_persons_word_counts(corpora):
     chosen = {url for key, url in urls.items() if key in names}
     wanted = {url for url in urls.values() if url.startswith("https://maths.org/topics/")}
     assert chosen == wanted
+
+
+def test_an_empty_pool_is_the_users_mistake(corpora):
+    both = {"documents": ("seeds", "pool")}
+    stage("classifier", "c1", corpora, both, ClassifierConfig(bits=14, labels="source",
+                                                              positive=("seeds",)))  # fmt: skip
+    pool = {"classifier": ("c1",), "documents": ("pool",)}
+    with pytest.raises(UserError, match="no documents of absent"):
+        stage("recall", "r1", corpora, pool, RecallConfig(sources=("absent",)))

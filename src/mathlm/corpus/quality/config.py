@@ -17,7 +17,9 @@ class JudgeConfig(StageConfig):
     base_url: str = "http://localhost:8000/v1"
     """The endpoint's address, up to `/v1`."""
     model: str = ""
-    """The model's name there; none takes the first that the server lists."""
+    """The model's name there."""
+    key_file: str | None = neutral(None)
+    """A file that holds the key, where the endpoint asks for one; the key is stored nowhere."""
     samples: int = Field(2_000, ge=10)
     """Documents that are marked (FineWeb-Edu: 450,000; FineMath: 1,000,000)."""
     max_characters: int = Field(6_000, ge=200)
@@ -65,6 +67,8 @@ class ClassifierConfig(StageConfig):
     def _consistent(self) -> ClassifierConfig:
         if self.labels == "source" and not self.positive:
             raise ValueError('labels = "source" needs `positive`, the names of sources')
+        if self.labels == "judge" and not self.judge.model:
+            raise ValueError('labels = "judge" needs `judge.model`, the name of a model')
         if self.labels == "field" and not self.files:
             raise ValueError('labels = "field" needs `files` with a field of labels')
         return self
@@ -73,6 +77,8 @@ class ClassifierConfig(StageConfig):
 class RecallConfig(StageConfig):
     """The recall stage: a classifier over a pool of documents, hits counted by domain."""
 
+    sources: tuple[str, ...] = ()
+    """Sources of the documents that are the pool; none named takes all."""
     threshold: float | None = Field(None, ge=0)
     """Least score of a hit; None: the classifier's own, where its F1 was highest."""
     min_share: float = Field(0.1, ge=0, le=1)
@@ -90,3 +96,9 @@ def expect_classifier(config: ClassifierConfig) -> str:
     """One line on what the stage will do, for `--dry-run`."""
     asked = f"; {config.judge.samples} answers of the judge" if config.labels == "judge" else ""
     return f"labels by {config.labels}, at most {config.max_documents} texts, 1 ms each{asked}"
+
+
+def expect_recall(config: RecallConfig) -> str:
+    """The same for a recall stage."""
+    by = f"domains as reviewed in {config.reviewed}" if config.reviewed else "domains unreviewed"
+    return f"{', '.join(config.sources) or 'all documents'}; {by}; about 0.2 ms a document"

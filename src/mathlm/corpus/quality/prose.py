@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 
 _INLINE_CODE = re.compile(r"`[^`\n]*`")
+# Money is no formula: "$5 and $7" has a space before its second sign, "$5-$7" a digit behind it.
+# Possessive repeats never go back, so that no text makes the search slow.
+_INLINE = re.compile(r"\$(?![\s$])([^$\n]*+(?:\n[^$\n]++)*+)(?<![\s\\])\$(?!\d)")
 _COMMAND = re.compile(r"\\(?:begin|end)\{[^{}\n]*\}|\\[A-Za-z]+\*?")
 _LINK = re.compile(r"\]\([^()\n]*\)")
 _ADDRESS = re.compile(r"http[^\s)>\]]*")
@@ -40,34 +43,6 @@ def _halves(text: str, opening: str, closing: str) -> Segments:
     return segments
 
 
-def _inline(text: str) -> Segments:
-    """The same for `$…$`, where money is left alone: "$5 and $7" and "$5-$7" are no formulas."""
-    pieces = text.split("$")
-    segments = [(pieces[0], False)]
-    place, last = 1, len(pieces) - 1
-    while place <= last:
-        inner = pieces[place]
-        if place < last and _is_inner(inner, segments[-1][0], pieces[place + 1]):
-            segments += [(inner, True), (pieces[place + 1], False)]
-            place += 2
-        else:
-            segments.append((inner, False))
-            place += 1
-    return segments
-
-
-def _is_inner(inner: str, before: str, after: str) -> bool:
-    return (
-        inner != ""
-        and not inner[0].isspace()
-        and not inner[-1].isspace()
-        and inner[-1] != "\\"
-        and not before.endswith("\\")
-        and not after[:1].isdigit()
-        and "\n\n" not in inner
-    )
-
-
 def _without_code(text: str) -> str:
     if "`" not in text:
         return text
@@ -77,21 +52,35 @@ def _without_code(text: str) -> str:
 
 _FORMULA = "\ue000"
 """Begins a word that stands for a formula (a private character of Unicode)."""
+_ESCAPED = "\ue001"
+"""Stands for an escaped dollar sign."""
 
 
 def _parted(text: str, *, keep: bool = False) -> tuple[str, list[str]]:
     """The text without code and formulas, and the formulas; `keep` leaves each as one word."""
     text = _without_code(text)
     formulas: list[str] = []
-    for opening, closing in (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")):
+    for opening, closing in (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)")):
         if opening in text:
-            segments = _inline(text) if opening == "$" else _halves(text, opening, closing)
+            segments = _halves(text, opening, closing)
             formulas += (piece for piece, formula in segments if formula)
             text = " ".join(
-                piece if not formula else _FORMULA + "".join(piece.split()) if keep else ""
+                piece if not formula else _word(piece) if keep else ""
                 for piece, formula in segments
             )
+    if "$" in text:
+        text = text.replace("\\$", _ESCAPED)
+        formulas += _INLINE.findall(text)
+        text = (
+            _INLINE.sub(lambda match: f" {_word(match[1])} ", text)
+            if keep
+            else (_INLINE.sub(" ", text))
+        )
     return text, formulas
+
+
+def _word(formula: str) -> str:
+    return _FORMULA + "".join(formula.split())
 
 
 def prose(text: str) -> str:

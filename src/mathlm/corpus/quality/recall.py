@@ -68,7 +68,9 @@ def run(context: StageContext, config: RecallConfig) -> None:
     reviewed = read_review(Path(config.reviewed)) if config.reviewed else {}
     pool = read_texts([given.directory for given in context.inputs["documents"]], (), ("text", ""))
     with context.progress.task("recall", None, "documents") as task:
-        scored = list(_scored(pool, str(classifier), config.depth, task))
+        scored = list(_scored(pool, str(classifier), config, task))
+    if not scored:
+        raise UserError(f"no documents of {', '.join(config.sources) or 'any source'} to recall")
     domains = count(scored, threshold)
     chosen = {name: _is_proposed(domain, config) for name, domain in domains.items()}
     hits = {one.key for one in scored if one.score >= threshold}
@@ -96,10 +98,12 @@ def run(context: StageContext, config: RecallConfig) -> None:
     )
 
 
-def _scored(pool: Texts, path: str, depth: int, task: Task) -> Iterator[Scored]:
+def _scored(pool: Texts, path: str, config: RecallConfig, task: Task) -> Iterator[Scored]:
     for text in pool:
+        if config.sources and text.source not in config.sources:
+            continue
         task.advance()
-        domain, where = place(text, depth)
+        domain, where = place(text, config.depth)
         yield Scored(text.key, where, domain, score(text.text, path))
 
 

@@ -25,13 +25,8 @@ RECALLED = "recalled.tsv"
 """What a recall stage proposes: a line of source and id for each document."""
 
 
-def no_judge(prompts: object) -> Iterator[str]:
-    """Stands where no language model was handed in."""
-    raise UserError('labels = "judge" needs an endpoint (set `judge.base_url` and `judge.model`)')
-
-
-def run(context: StageContext, config: ClassifierConfig, *, ask: Ask = no_judge) -> None:
-    """Learn and save a model in `context.directory`."""
+def run(context: StageContext, config: ClassifierConfig, *, ask: Ask | None = None) -> None:
+    """Learn and save a model in `context.directory`; `ask` is needed for labels by a judge."""
     corpora = [given.directory for given in context.inputs.get("documents", ())]
     if not corpora and not config.files:
         raise UserError("nothing to learn from: give `needs.documents` or `files`")
@@ -45,6 +40,7 @@ def run(context: StageContext, config: ClassifierConfig, *, ask: Ask = no_judge)
         for _, line in read_lines(given.directory / RECALLED)
     }
     if config.labels == "judge":
+        assert ask is not None, "who runs the stage hands a judge in"
         labelled = _judged(list(chosen), config, ask, context.directory / "judged.jsonl")
     else:
         labelled = _labelled(chosen, config, recalled)
