@@ -71,6 +71,7 @@ def test_statuses_and_classes(context):
     assert read_json(context.directory / "meta.json") == {
         "model": "tiny", "solvers": {"greedy": {}}, "policies": ["default"],
         "ceilings": {"default": {"sums": [2, 2]}},
+        "endings": {"sums": {"greedy": {"stop": 6}, "tool": {"stop": 6}}},
     }  # fmt: skip
 
 
@@ -128,3 +129,19 @@ def test_a_running_stage_is_graded_as_far_as_it_has_come(context, capsys):
     assert read_json(context.directory / "meta.json")["unfinished"] is True
     assert main(["grade", "--run", str(solve.parent), "--policy", "default"]) == 0
     assert "solve (still running)" in capsys.readouterr().out
+
+
+def test_prompts_without_room_and_answers_cut_off_are_said():
+    from mathlm.core.records import Cost
+    from mathlm.grading.endings import endings, remarks
+
+    fine = _completion("p0", 0, _said("4"))
+    none = fine.model_copy(update={"finish_reason": "budget", "segments": (_said(""),)})
+    spent = none.model_copy(update={"cost": Cost(model_tokens=9)})
+    cut = fine.model_copy(update={"finish_reason": "length"})
+    found = endings([fine, none, none, spent, cut])
+    assert found == {"sums": {"greedy": {"budget": 1, "length": 1, "no_room": 2, "stop": 1}}}
+    first, second = remarks(found)
+    assert first.startswith("sums, greedy: 2 of 5 prompts do not fit into the model's context")
+    assert second == "sums, greedy: 20 % of the answers were cut off by max_tokens"
+    assert list(remarks(endings([fine] * 10 + [cut]))) == []

@@ -156,7 +156,8 @@ def test_the_published_settings(root: Path) -> None:
 def test_words_make_a_recipe() -> None:
     tree = recipe_tree(
         ["model=my/Llama-7b", "tasks=gsm8k,math", "samples=16", "solver=cot.llemma,program",
-         "policies=llemma,default", "limit=100", "seed=3", "stage.report.confidence=0.9"]
+         "policies=llemma,default", "limit=100", "seed=3", "stage.report.confidence=0.9",
+         "solvers.program.shots=2"]
     )  # fmt: skip
     assert tree["name"] == "evaluate-Llama-7b" and tree["seed"] == 3
     assert tree["stage"]["solve"] == {
@@ -164,7 +165,7 @@ def test_words_make_a_recipe() -> None:
         "solvers": {
             "cot-llemma": {"kind": "cot", "prompt": "llemma", "max_tokens": 1024, "samples": 16,
                            "temperature": 0.6, "top_p": 0.95},
-            "program": {"kind": "program", "max_tokens": 1024, "samples": 16,
+            "program": {"kind": "program", "max_tokens": 1024, "samples": 16, "shots": 2,
                         "temperature": 0.6, "top_p": 0.95},
         },
     }  # fmt: skip

@@ -24,7 +24,8 @@ HELP = """Solve, grade and report: with settings as KEY=VALUE words, or a recipe
 
 KEY is a setting of the solve stage (tasks, limit, split, data, download, device, …), of its
 solvers (samples, temperature, top_p, max_tokens, shots, prompt, …), of the grade stage (policies)
-or of the recipe (name, title, seed, workers); a dotted KEY is a TOML path, as in mathlm run.
+or of the recipe (name, title, seed, workers); a dotted KEY is a TOML path in the recipe or below
+those stages (stage.grade.workers=2, solvers.cot.shots=2).
 solver=KIND[,KIND] or KIND.PROMPT, as in solver=cot.llemma,program. A second run goes on from the
 first; more samples, or another policy, make only what is new."""
 
@@ -92,7 +93,8 @@ def recipe_tree(words: Sequence[str]) -> dict[str, Any]:
         raise UserError("solver=… is for evaluations without a recipe: the recipe names its own")
     _apply(tree, {key: value for key, value in settings.items() if key != "solver"})
     for word in dotted:
-        apply_override(tree, word)
+        for table in _tables(tree, word.partition(".")[0].strip()):
+            apply_override(table, word)
     if not files:
         _sampled(tree["stage"]["solve"]["solvers"])
     return tree
@@ -102,11 +104,11 @@ def _tree(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Three stages with one solver for each kind that is asked for."""
     from mathlm.core.errors import UserError
 
-    if "model" not in settings:
+    if "model" not in settings and settings.get("engine", "local") == "local":
         raise UserError("model=PATH (a Hugging Face folder, or an id of the Hub) is missing")
     if "tasks" not in settings:
         raise UserError("tasks=NAME[,NAME] is missing; mathlm evaluate --list prints them")
-    model = str(settings["model"])
+    model = str(settings.get("model", "server"))
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.rstrip("/").rpartition("/")[2]).strip("-.")
     solvers: dict[str, Any] = {}
     for word in _listed(settings.get("solver", "cot")):
@@ -176,6 +178,15 @@ def _apply(tree: dict[str, Any], settings: Mapping[str, Any]) -> None:
             raise UserError(f"{key}: the recipe has no stage for it")
         for table in tables:
             table[key] = value
+
+
+def _tables(tree: dict[str, Any], first: str) -> list[dict[str, Any]]:
+    """Where a dotted key begins: stages that have a table of that name, else the recipe."""
+    from mathlm.stages import KINDS
+
+    stages = [table for table in tree.get("stage", {}).values() if isinstance(table, dict)]
+    kinds = [kind for kind in _STAGES if first in KINDS[kind].config.model_fields]
+    return [table for table in stages if table.get("kind") in kinds[:1]] or [tree]
 
 
 def _solver_fields(annotation: Any) -> Mapping[str, Any]:

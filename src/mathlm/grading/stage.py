@@ -19,6 +19,7 @@ from mathlm.core.stage import StageContext
 from mathlm.core.storage import read_json, read_jsonl, write_json, write_jsonl
 from mathlm.grading.completions import Answered, answered
 from mathlm.grading.config import GradeConfig
+from mathlm.grading.endings import endings, remarks
 from mathlm.grading.grader import judge
 from mathlm.grading.journal import read_answers
 from mathlm.grading.taskcheck import ceilings, describe_ceiling, golds_by_task
@@ -32,6 +33,9 @@ def run(context: StageContext, config: GradeConfig) -> None:
     source = context.input("completions")
     problems = {(p.task, p.id): p for p in read_jsonl(source / "problems.jsonl", Problem)}
     completions, finished = read_answers(source, problems)
+    ended = endings(completions)
+    for remark in remarks(ended):
+        context.progress.say(f"  {remark}")
     limits = ceilings(golds_by_task(list(problems.values())), config.policies)
     for policy, tasks in limits.items():
         for task, (right, total) in tasks.items():
@@ -46,7 +50,7 @@ def run(context: StageContext, config: GradeConfig) -> None:
                 counted.advance()
     write_jsonl(context.directory / "verdicts.jsonl", verdicts)
     meta = _meta(source, config, finished=finished)
-    write_json(context.directory / "meta.json", {**meta, "ceilings": limits})
+    write_json(context.directory / "meta.json", {**meta, "ceilings": limits, "endings": ended})
     _log(context.directory, time.perf_counter() - started, len(verdicts))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from mathlm.core.errors import UserError
 from mathlm.solving.engines.prefixes import SHORT_TOKENS
 from mathlm.solving.engines.protocol import Message, Prompt, Request
 
@@ -64,6 +65,11 @@ class Prompts:
         ]
         if not turns:
             return tuple(id_ for id_ in prompt if isinstance(id_, int))
+        if not self._tokenizer.chat_template:
+            raise UserError(
+                "the model's tokenizer has no chat template: take a prompt that is not for chats"
+                ' (prompt = "zero-shot", or our default with worked examples)'
+            )
         text = self._tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True
         )
