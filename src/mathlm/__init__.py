@@ -14,6 +14,7 @@ _PUBLIC = {
     "extract": "mathlm.corpus.html",
     "grade": "mathlm.grading",
     "sandbox": "mathlm.solving.sandbox",
+    "solve": "mathlm.solving.solve",
 }
 
 

@@ -243,6 +243,23 @@ def _prompt(kind: SolverKind) -> Prompt:
     return Prompt(shots=tuple(shots), question=asked, answer=answered, stops=("\n\n",))
 
 
+def _tool_prompt() -> Prompt:
+    """The same worked examples, each with a program, its output and the answer in words."""
+    shots = []
+    for name in _SHOT_FAMILIES:
+        family = _BY_NAME[name]
+        rng = random.Random(f"shots {_SHOT_SEED} {name}")
+        numbers = draw(family, "train", rng)
+        known = values(family, numbers)
+        assert known is not None, "drawn numbers make a problem"
+        result = known[family.steps[-1].name]
+        code = f"```python\n{program(family, numbers).strip()}\nprint(answer)\n```"
+        worked = f"{code}\n```output\n{result}\n```\nThe answer is {result}."
+        shots.append((question(family, numbers, rng), worked))
+    asked, _ = _FORMATS["cot"]
+    return Prompt(shots=tuple(shots), question=asked, answer="\n{answer}\n\n", stops=("\n\n",))
+
+
 def _task(name: str, description: str, families: Sequence[Family]) -> Task:
     def problems(split: Split, limit: int | None, seed: int, /) -> list[Problem]:
         return generate(families, split, limit or _DEFAULT_COUNT, seed=seed, task=name)
@@ -251,7 +268,7 @@ def _task(name: str, description: str, families: Sequence[Family]) -> Task:
         name=name,
         description=description,
         generate=problems,
-        prompts={"cot": _prompt("cot"), "program": _prompt("program")},
+        prompts={"cot": _prompt("cot"), "program": _prompt("program"), "tool": _tool_prompt()},
         answer_kind="number",
         source="mathlm.tasks.arithmetic, a seeded generator",
         licence="Apache-2.0",
