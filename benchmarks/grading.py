@@ -16,8 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from mathlm.grading import slow
-from mathlm.grading.grader import compare, find, read
+from mathlm.grading import grader, slow
 from mathlm.grading.verdicts import grade_all
 
 Pairs = list[tuple[str, str]]
@@ -53,15 +52,9 @@ def model_pairs(data: Path) -> Pairs:
     ]
 
 
-def _forget() -> None:
-    """Empty every cache of ours."""
-    for cached in (find, read, compare):
-        cached.cache_clear()
-    slow.forget()
-
-
 def _ours(pairs: Pairs) -> int:
-    _forget()
+    grader.forget()
+    slow.forget()
     return sum(verdict.status == "correct" for verdict in grade_all(pairs))
 
 

@@ -94,7 +94,7 @@ _LISTED = re.compile(
 )
 _RATIO = re.compile(r"\s*\d[\d,.]* to \d[\d,.]*\s*")
 _ABOUT = re.compile(
-    r",?\s*\(?(?:or|which is|that is|i\.e\.,?)\s+(?:about|approximately|roughly|around)\s+"
+    r",? ?\(?\b(?:or|which is|that is|i\.e\.,?)\s+(?:about|approximately|roughly|around)\s+"
     r"[^.\n]{1,30}(?:\.\d[^.\n]{0,20})?\)?[.$\s]*$"
 )
 _REASONED = re.compile(rf"\s*({_NUMBER.pattern}|\$[^$]+\$)\s*,?\s*(?:because|since|as|for)\b")

@@ -8,7 +8,7 @@ the caller. Safe from any thread.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -67,7 +67,7 @@ class Reading:
         return show(self.terms[0]) if self.terms else self.text
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def read(answer: str) -> Reading:
     """An extracted answer as a reading; never raises."""
     try:
@@ -153,7 +153,7 @@ def judge(gold: str, answer: str) -> Judgement | None:
     return compare(read(gold), read(answer))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def compare(first: Reading, second: Reading) -> Judgement | None:
     """The verdict on a gold answer and an answer by their normal forms, which it is cached by."""
     forms = first.normal, second.normal
@@ -208,10 +208,22 @@ def _unread(first: Reading, second: Reading) -> Judgement | None:
     return Judgement("incorrect", "unread", first.normal, second.normal, unread.problem)
 
 
-@lru_cache(maxsize=65_536)
+_found = lru_cache(maxsize=65_536)(extract)
+_CACHED_CHARACTERS = 1000
+"""Longer texts are not kept: they seldom come twice, and thousands of them would fill memory."""
+
+
 def find(text: str, choice: bool = False) -> Extraction:
     """The extracted answer of a text."""
-    return extract_choice(text) if choice else extract(text)
+    if choice:
+        return extract_choice(text)
+    return _found(text) if len(text) <= _CACHED_CHARACTERS else extract(text)
+
+
+def forget() -> None:
+    """Empty the caches of extractions, readings and judgements."""
+    for cached in (_found, read, compare):
+        cached.cache_clear()
 
 
 def is_choice(gold: str) -> bool:
@@ -226,13 +238,3 @@ def chosen(gold: str, answer: str) -> str:
         return gold
     letter = _CHOICE.fullmatch(answer) is not None
     return lettered[0].strip(" ()") if letter else gold[lettered.end() :]
-
-
-def pairs(items: Iterable[tuple[str, str]]) -> Sequence[tuple[Extraction, Extraction]]:
-    """Extractions of (gold, answer) texts."""
-    found = []
-    for gold, answer in items:
-        gold_found = find(gold)
-        choice = gold_found.answer is not None and is_choice(gold_found.answer)
-        found.append((gold_found, find(answer, choice)))
-    return found
