@@ -148,6 +148,8 @@ def _batches(args: argparse.Namespace) -> Iterator[Batch]:
         return
     if args.files:
         items = [item for path in args.files for item in FORMATS[args.format](path)]
+        if not items:
+            raise UserError(f"no answers in {', '.join(args.files)}")
     else:
         items = [Item("0", args.gold, args.answer, args.task)]
     yield Batch(

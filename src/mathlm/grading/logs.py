@@ -47,7 +47,8 @@ def _rows(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         try:
             row = json.loads(line)
         except ValueError:
-            raise UserError(f"{path}, line {number + 1}: no JSON") from None
+            hint = " (a log of another harness needs --format)" if number == 0 else ""
+            raise UserError(f"{path}, line {number + 1}: no JSON{hint}") from None
         if not isinstance(row, dict):
             raise UserError(f"{path}, line {number + 1}: no JSON object")
         yield f"{path}, line {number + 1}", row
