@@ -1,4 +1,4 @@
-"""What tests of the corpus share: `reading.py` of web sources, labelled texts of two subjects."""
+"""What tests of the corpus share: `reading.py` and `mutation.py` of web sources, labelled texts of two subjects."""
 
 from __future__ import annotations
 
@@ -12,16 +12,28 @@ import pytest
 from mathlm.corpus.quality.learning import Labelled
 
 
+FOLDER = Path(__file__).parent
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The module `reading.py` beside this file; workers find the folder on their path."""
-    folder = str(Path(__file__).parent)
-    sys.path.append(folder)
-    spec = importlib.util.spec_from_file_location("reading", Path(folder, "reading.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(folder)
+    sys.path.append(str(FOLDER))
+    yield load("reading")
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="session")
+def mutation():
+    """The module `mutation.py` beside this file."""
+    return load("mutation")
 
 
 MATHS = [

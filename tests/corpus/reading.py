@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import threading
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
+from mathlm.core.errors import UserError
+from mathlm.core.processes import Outcome
 from mathlm.core.progress import Progress
+from mathlm.corpus import batches
 from mathlm.corpus.funnel import check
 from mathlm.corpus.reading import WebReader
 from mathlm.corpus.sources import Services
@@ -18,13 +22,39 @@ from mathlm.corpus.sources.shards import SHARD_BYTES, shards_of
 QUIET = Progress(quiet=True)
 
 
-def read_web(
-    source, folder: Path, *, shard_bytes: int = SHARD_BYTES, workers: int = 1, **more: Any
-):
+class PoolHere:
+    """A stand-in for the worker processes: batches are read in this one, under a lock."""
+
+    lock = threading.Lock()
+
+    def __init__(self, *, options, **limits):
+        self._options = options
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        batches.close()
+
+    @contextlib.contextmanager
+    def session(self):
+        yield self.run
+
+    def run(self, request):
+        with self.lock:
+            try:
+                return Outcome("done", batches.read_batch(request, **self._options))
+            except UserError as error:
+                return Outcome("error", detail=f"UserError: {error}")
+
+
+def read_web(source, folder, *, shard_bytes=SHARD_BYTES, workers=1, quiet=True, pool=PoolHere):
     """The documents (rows of Parquet) and the funnel (by step) of a source."""
-    reader = WebReader(
-        "web", source, Services(QUIET, workers, **more), "default", "k", folder / "s"
-    )
+    services = Services(Progress(quiet=quiet), workers, pool)
+    reader = WebReader("web", source, services, "default", "k", folder / "s")
     reader.read(*shards_of(source, QUIET, shard_bytes), target=(folder / "web", "k"))
     return committed(folder / "web")
 

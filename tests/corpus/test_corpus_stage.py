@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
+import importlib.util
 import json
 import os
 import random
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -64,47 +65,38 @@ def inputs(tmp_path_factory):
     return folder
 
 
+_spec = importlib.util.spec_from_file_location("reading", Path(__file__).with_name("reading.py"))
+shared = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(shared)
+patched = threading.Lock()
+
+
 class Crash(BaseException):
     """What a page that reads "crash" does to its process."""
 
 
-class PoolHere:
-    """A stand-in for the worker processes: batches are read in this one."""
+def open_pages(**settings):
+    """Batches are read in this process; a page that reads "crash" ends it."""
+    pool = shared.PoolHere(**settings)
+    run_whole, document_of = pool.run, batches.document_of
 
-    lock = threading.Lock()
+    def hostile(page, source):
+        if page.data == b"crash":
+            raise Crash
+        return document_of(page, source)
 
-    def __init__(self, *, options, **limits):
-        self._options = options
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def close(self):
-        pass
-
-    @contextlib.contextmanager
-    def session(self):
-        yield self.run
-
-    def run(self, request):
-        document_of = batches.document_of
-
-        def hostile(page, source):
-            if page.data == b"crash":
-                raise Crash
-            return document_of(page, source)
-
-        with self.lock:
+    def run(request):
+        with patched:
             batches.document_of = hostile
             try:
-                return Outcome("done", batches.read_batch(request, **self._options))
+                return run_whole(request)
             except Crash:
                 return Outcome("crashed", detail="the worker died of SIGSEGV")
             finally:
                 batches.document_of = document_of
+
+    pool.run = run
+    return pool
 
 
 def problems():
@@ -124,7 +116,7 @@ def config_for(inputs, **more):
 
 def make(directory, config, **more):
     context = StageContext("corpus", directory, workers=more.pop("workers", 1))
-    given = {"problems": problems, "open_pages": PoolHere, **more}
+    given = {"problems": problems, "open_pages": open_pages, **more}
     run(context, config, **given)
     return {
         path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

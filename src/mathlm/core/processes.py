@@ -97,6 +97,7 @@ class _Guard:
 @dataclass(frozen=True)
 class _Settings:
     function: str
+    prepare: str | None
     options: dict[str, Any]
     timeout_s: float
     memory_mib: int
@@ -137,7 +138,8 @@ class _Worker:
         os.close(write_end)
         guard.tell("+", self._process.pid)
         try:
-            self._send((settings.function, settings.options, sys.path, settings.memory_mib))
+            named = (settings.function, settings.prepare)
+            self._send((*named, settings.options, sys.path, settings.memory_mib))
             self._receive(_START_TIMEOUT_S, threading.Event())
         except _Died as died:
             self.close()
@@ -232,7 +234,8 @@ class Pool:
     """Workers that call `function` ("module:function") on items: thread-safe, lazy, in order.
 
     `timeout_s` and `memory_mib` (on top of what the imports take) hold for each item. `options`
-    are keyword arguments for every call. A worker is replaced after `max_items` items.
+    are keyword arguments for every call. A worker is replaced after `max_items` items. `prepare`
+    is called with the options once in each worker, before the limits count: imports, models.
     """
 
     def __init__(
@@ -243,9 +246,11 @@ class Pool:
         timeout_s: float = 60.0,
         memory_mib: int = 2048,
         options: dict[str, Any] | None = None,
+        prepare: str | None = None,
         max_items: int = 20_000,
     ) -> None:
-        self._settings = _Settings(function, options or {}, timeout_s, memory_mib, max_items)
+        limits = (timeout_s, memory_mib, max_items)
+        self._settings = _Settings(function, prepare, options or {}, *limits)
         self._workers = max(1, workers)
         self._seats: queue.SimpleQueue[_Seat] = queue.SimpleQueue()
         for _ in range(self._workers):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -120,15 +121,25 @@ def write_jsonl(path: str | Path, records: Iterable[BaseModel]) -> int:
 def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     """Lines (from 0, without their newline) of a local or remote file, decompressed by its name."""
     url = str(path)
-    compression = {".gz": "gzip", ".zst": "zstd"}.get(os.path.splitext(url)[1])
+    suffix = os.path.splitext(url)[1]
     try:
-        with fsspec.open(url, "rb", compression=compression) as file:
-            for number, line in enumerate(file):
+        with fsspec.open(url, "rb", compression="gzip" if suffix == ".gz" else None) as file:
+            for number, line in enumerate(_unpacked(file) if suffix == ".zst" else file):
                 yield number, line.rstrip(b"\r\n")
     except FileNotFoundError:
         raise UserError(f"no such file: {url}") from None
     except ValueError as error:
         raise UserError(f"cannot read {url}: {error}") from None
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    """The lines of a Zstandard file, all of its frames (fsspec's own reader ends at the first)."""
+    try:
+        import zstandard
+    except ImportError:
+        raise UserError(".zst files need zstandard (pip install zstandard)") from None
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return io.BufferedReader(reader)
 
 
 def read_jsonl(path: str | Path, record: type[R]) -> Iterator[R]:

@@ -49,7 +49,7 @@ def _limit_memory(memory_mib: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _load(name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
+def _load(name: str, options: dict[str, Any]) -> Callable[..., Any]:
     module, _, function = name.partition(":")
     return partial(getattr(importlib.import_module(module), function), **options)
 
@@ -75,8 +75,10 @@ def main() -> None:
     # The function's own reads and prints must not touch the pipe of work.
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stderr
-    name, options, path, memory_mib = receive(work)
+    name, prepare, options, path, memory_mib = receive(work)
     sys.path[:] = path
+    if prepare is not None:
+        _load(prepare, options)()
     function = _load(name, options)
     _limit_memory(memory_mib)
     send(results, "ready")

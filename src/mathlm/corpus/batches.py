@@ -8,6 +8,7 @@ so that little is done again. Not here: what the parent does with it (`reading.p
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import struct
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import TypeAdapter
 
-from mathlm.core.records import Document
+from mathlm.core.records import Document, Provenance
 from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.filters import Gates, first_reason, gates_of
 from mathlm.corpus.funnel import Row
@@ -207,13 +208,33 @@ def settings_text(name: str, source: WebSource, mode: str, filters: WebFilters |
     return json.dumps({"name": name, "source": source_values, "mode": mode, "filters": chosen})
 
 
+def close() -> None:
+    """Close the input that this process has open."""
+    global _open  # noqa: PLW0603
+    if _open is not None:
+        _open.close()
+    _open = None
+
+
+def prepare(*, settings: str) -> None:
+    """Import what pages need and load the models, before the limits on pages count."""
+    from fastwarc.warc import ArchiveIterator
+
+    from mathlm.corpus.html import extract
+
+    chosen = settings_of(settings)
+    list(ArchiveIterator(io.BytesIO(b"")))
+    text = extract("<p>1 and 1 are 2.</p>").text
+    document = Document.model_construct(id="", text=text, source="", provenance=Provenance())
+    first_reason(document, chosen.gates.text)
+
+
 def read_batch(request: Request, *, settings: str) -> Batch:
     """Runs in the worker: the next records of a shard, judged."""
     global _open  # noqa: PLW0603 (the process works for one shard at a time)
     chosen = settings_of(settings)
     if _open is None or _open.key != (request.shard, request.progress):
-        if _open is not None:
-            _open.close()
+        close()
         _open = _Open(chosen.source, request)
     reader, batch = _open.reader, Batch(chosen.name)
     batch.first = request.place if request.place is not None else reader.start()
@@ -258,6 +279,8 @@ def _judge(taken: Taken, batch: Batch, settings: Settings) -> None:
             batch.sides["select"].row.noted[note] += 1
         try:
             judge_page(taken, batch, settings)
+        except MemoryError:
+            raise  # what the page holds may not be free again: a new process goes on
         except Exception as error:  # noqa: BLE001 (the item boundary: a bad page is a value)
             detail = f"{type(error).__name__}: {error}"[:300]
             batch.pass_to("read").fail(Failed(taken.id, "error", detail, taken.provenance))

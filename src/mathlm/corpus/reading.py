@@ -43,7 +43,7 @@ _LOST = -1
 """Stands for the next record's place where a shard's end could not be reached."""
 _PART_BYTES = 256 << 20
 _SLACK_S = 5.0
-"""What a batch may take beyond the limit on one page: other pages, and the start of a worker."""
+"""What a batch may take beyond the limit on one page, for the other pages of it."""
 
 
 @dataclass(frozen=True)
@@ -306,7 +306,7 @@ class WebReader:
             expected = _expected(before, reading.shard)
             if expected != _LOST and expected != manifest["first"]:
                 manifest = self._again(reading, expected, pool, task)
-            before = (reading.shard, manifest)
+            before = (reading.shard, _carry(before, expected, manifest))
 
     def _again(
         self, reading: Reading, expected: int | None, pool: Any, task: Task
@@ -328,7 +328,7 @@ class WebReader:
             limited = replace(reading, start=start, empty=expected is None, pages=pages, bytes=size)
             manifest = self._one(limited, pool, task)
             read.append(limited)
-            before = (reading.shard, manifest)
+            before = (reading.shard, _carry(before, expected, manifest))
             pages = None if pages is None else pages - manifest["pages"]
             size = None if size is None else size - manifest["bytes"]
             if manifest["capped"]:
@@ -344,6 +344,15 @@ def _expected(before: tuple[Shard, dict[str, Any]] | None, shard: Shard) -> int 
     if following is None or following == _LOST:
         return following
     return following if shard.end is None or following < shard.end else None
+
+
+def _carry(
+    before: tuple[Shard, dict[str, Any]] | None, expected: int | None, manifest: dict[str, Any]
+) -> dict[str, Any]:
+    """The manifest; where no record starts in the shard, with the next one as known before."""
+    if before is None or expected is not None:
+        return manifest
+    return {**manifest, "next": before[1]["next"]}
 
 
 def _join(

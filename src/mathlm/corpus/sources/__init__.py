@@ -35,7 +35,8 @@ OpenPool = Callable[..., Any]
 
 def open_pool(**settings: Any) -> Pool:
     """Workers that read batches of web pages (`corpus/batches.py`)."""
-    return Pool("mathlm.corpus.batches:read_batch", **settings)
+    function, prepare = (f"mathlm.corpus.batches:{name}" for name in ("read_batch", "prepare"))
+    return Pool(function, prepare=prepare, **settings)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal, NamedTuple
@@ -228,15 +229,26 @@ class Archive:
 
     def _overran(self, offset: int, size: int) -> bool:
         """Whether a payload of `size` bytes went beyond the gzip member in which it began."""
-        following = self.find_start(offset + 1)
-        if following is None:
-            return False
         self._probe.seek(offset)
-        record = _first_record(self._probe.read(following - offset))
+        member = _first_member(self._probe, size + _MAX_HEADER)
+        record = None if member is None else _first_record(member)
+        return record is not None and len(_read_up_to(record.reader, size)) < size
+
+
+def _first_member(stream: Stream, max_bytes: int) -> bytes | None:
+    """The gzip member that starts here, up to `max_bytes` of it; None where none does."""
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    parts: list[bytes] = []
+    size = 0
+    while not decoder.eof and size < max_bytes and (packed := stream.read(_PEEK)):
         try:
-            return record is not None and len(_read_up_to(record.reader, size)) < size
-        except OSError:
-            return True
+            parts.append(decoder.decompress(packed, max_bytes - size))
+        except zlib.error:
+            return None
+        size += len(parts[-1])
+        if decoder.unconsumed_tail:
+            break
+    return b"".join(parts)
 
 
 def read_record(data: bytes, limit: int) -> Found:

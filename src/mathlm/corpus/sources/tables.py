@@ -6,7 +6,9 @@ is a counted failure, never the end.
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,19 +32,35 @@ def read_records(config: RecordsSource, source: str) -> Iterator[Loaded]:
 def rows_of(file: str, kind: str, fields: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
     """Rows with their numbers; of Parquet only the fields, the first of which must be there.
 
-    A line that is no JSON is None.
+    A line that is no JSON is None, and so is what a damaged file ends in.
     """
     return _parquet_rows(file, fields) if kind == "parquet" else _json_rows(file)
 
 
 def _json_rows(file: str) -> Iterator[tuple[int, Any]]:
-    for number, line in read_lines(file):
-        if not line.strip():
-            continue
-        try:
-            yield number, json.loads(line)
-        except (ValueError, RecursionError):
-            yield number, None
+    number = -1
+    try:
+        for number, line in read_lines(file):
+            if line.strip():
+                yield number, _json(line)
+    except _broken():
+        yield number + 1, None
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """What reading a compressed file raises where it is cut off or damaged."""
+    try:
+        from zstandard import ZstdError
+    except ImportError:
+        return EOFError, zlib.error, gzip.BadGzipFile
+    return EOFError, zlib.error, gzip.BadGzipFile, ZstdError
 
 
 def _parquet_rows(file: str, fields: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
