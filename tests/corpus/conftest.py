@@ -1,4 +1,4 @@
-"""What tests of the corpus share: `reading.py` and `mutation.py` of web sources, labelled texts of two subjects."""
+"""What tests of the corpus share: web sources (`reading.py`, `mutation.py`), labelled texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from mathlm.corpus.quality.learning import Labelled
-
 
 FOLDER = Path(__file__).parent
 
