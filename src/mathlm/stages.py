@@ -177,6 +177,7 @@ KINDS: dict[str, StageKind] = {
         _solve,
         needs={"model": ("train",)},
         optional=frozenset({"model"}),
+        parallel=True,
         expect=solving.expect,
     ),
     "grade": StageKind(GradeConfig, _grade, needs={"completions": ("solve",)}),

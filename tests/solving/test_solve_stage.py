@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +229,44 @@ def test_which_settings_count_for_the_identity() -> None:
     assert split_settings(base)[1] != split_settings(more)[1]
     assert split_settings(base)[1] == split_settings(rows)[1]
     assert split_settings(base)[0] != split_settings(config(2, limit=4))[0]
+
+
+def test_two_processes_of_torchrun_make_the_completions_of_one(
+    trained: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'name = "two"\n[stage.solve]\nkind = "solve"\n'
+        f'model = "{trained / "model"}"\ntasks = ["arithmetic-seen"]\nlimit = 7\n'
+        'solvers.vote = { kind = "cot", samples = 3, temperature = 1.0, max_tokens = 12 }\n'
+        'solvers.program = { kind = "program", max_tokens = 12 }\n',
+        encoding="utf-8",
+    )
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    mathlm = ["-m", "mathlm", "run", str(recipe), "workers=2", "--quiet", "--out"]
+    done = subprocess.run(
+        [sys.executable, *torchrun, *mathlm, str(tmp_path / "two")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone = tmp_path / "one"
+    alone.mkdir()
+    settings = config(
+        samples=3,
+        model=str(trained / "model"),
+        tasks=("arithmetic-seen",),
+        limit=7,
+        solvers={
+            "vote": SolverConfig(kind="cot", samples=3, temperature=1.0, max_tokens=12),
+            "program": SolverConfig(kind="program", max_tokens=12),
+        },
+    )
+    run(StageContext("solve", alone, seed=0, workers=1), settings)
+    for name in FILES:
+        assert (alone / name).read_bytes() == (tmp_path / "two/solve" / name).read_bytes(), name
+    logs = tmp_path / "two/solve/logs"
+    loads = [json.loads((logs / name).read_text()) for name in ("engine.json", "engine-1.json")]
+    tokens = [load["model_tokens"] for load in loads]
+    assert min(tokens) > 0.3 * sum(tokens), "both had a share"
+    assert not (tmp_path / "two/solve/journal").exists()

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from transformers import LlamaConfig
 
 from mathlm.core.errors import MachineError, UserError
+from mathlm.core.world import World, choose_device
 from mathlm.models import ModelSizes, create_llama
 from mathlm.training.config import TrainConfig, expect
 from mathlm.training.data import TokenBatches, weights_of
@@ -18,7 +19,7 @@ from mathlm.training.guard import LossGuard, batch_description, divergence
 from mathlm.training.metrics import MetricsFile, SpeedLog
 from mathlm.training.objectives import Batch, language_modelling
 from mathlm.training.optimizer import make_optimizers, scale_and_clip
-from mathlm.training.parallel import World, choose_device, decoder_layers
+from mathlm.training.parallel import decoder_layers
 from mathlm.training.setup import checkpoint_activations, compiles
 from mathlm.training.speed import flops_per_token, measured_peak, peak_memory_mib
 

@@ -12,6 +12,7 @@ what a stage does, how a recipe is read.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -259,6 +260,7 @@ def follow_recipe(
         while not _is_finished(stage, plan.description):
             if kinds[plan.spec.kind].parallel and not joined and _is_begun(stage, plan.description):
                 context = _context(plan, recipe, directory, Progress(quiet=True))
+                context = dataclasses.replace(context, follows=True)
                 kinds[plan.spec.kind].run(context, plan.spec.config)
                 joined = True
             time.sleep(poll_s)

@@ -62,6 +62,8 @@ class StageContext:
     seed: int = 0
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     progress: Progress = field(default_factory=lambda: Progress(quiet=True))
+    follows: bool = False
+    """Whether another process runs the recipe, and this one takes part in a parallel stage."""
 
     def input(self, role: str) -> Path:
         """The directory of the only input of a role."""

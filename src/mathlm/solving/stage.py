@@ -2,7 +2,8 @@
 
 Loads the model of a finished stage (or of a path), puts every task's problems to every solver and
 writes `problems.jsonl`, `completions.jsonl` and `meta.json`. A killed run generates only what is
-missing; so does one with more samples. Not here: how solvers work (`solvers`), how many run at
+missing; so does one with more samples. Under torchrun every process has a model of its own (one a
+GPU) and a share of the problems. Not here: how solvers work (`solvers`), how many run at
 once (`running`), where completions are kept (`store`), and any judgement of answers.
 """
 
@@ -20,13 +21,14 @@ from mathlm.core.errors import MachineError, UserError
 from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import write_json, write_jsonl
+from mathlm.core.world import World, alone, meeting, open_world
 from mathlm.solving.binding import PROGRAMS, Bound, bind
 from mathlm.solving.config import SolveConfig
 from mathlm.solving.engines.make import Secret, model_key, model_place, open_engine
 from mathlm.solving.running import SESSIONS, Failures, run_until_stopped, solve_all
 from mathlm.solving.services import Answer, Same, Services
 from mathlm.solving.store import COMPLETIONS, JOURNAL, CompletionStore
-from mathlm.solving.wanted import Wanted
+from mathlm.solving.wanted import Job, Wanted
 from mathlm.tasks import TASKS, Found, Where
 
 SandboxFactory = Callable[[SolveConfig, int], Any]
@@ -50,7 +52,24 @@ class Wiring:
 
 def run(context: StageContext, config: SolveConfig, wiring: Wiring = Wiring()) -> None:
     """Fill the stage's directory."""
-    label, _ = model_place(context, config)  # a missing model is said before any work
+    model_place(context, config)  # a missing model is said before any work
+    if config.engine != "local":  # a server: one process is enough
+        if not context.follows:
+            _run(context, config, wiring, world=alone(), gather=lambda value: [value])
+        return
+    with open_world(config.device) as world, meeting(world) as gather:
+        _run(context, config, wiring, world=world, gather=gather)
+
+
+def _run(
+    context: StageContext,
+    config: SolveConfig,
+    wiring: Wiring,
+    *,
+    world: World,
+    gather: Callable[[Any], list[Any]],
+) -> None:
+    """One process's share of the problems; the first one merges what all of them made."""
     bound = {
         (task, name): bind(name, settings, TASKS[task], config.prompts)
         for task in config.tasks
@@ -58,18 +77,24 @@ def run(context: StageContext, config: SolveConfig, wiring: Wiring = Wiring()) -
     }
     found = _found(config, context.seed)
     problems = _problems(config, found)
-    for line in wiring.check(problems, context.directory):
-        context.progress.say(f"  {line}")
+    if world.first:
+        for line in wiring.check(problems, context.directory):
+            context.progress.say(f"  {line}")
     with contextlib.ExitStack() as stack:
-        tool, level, left_out = _tool(config, wiring.sandbox or _our_sandbox, context.workers)
+        workers = max(1, context.workers // world.size)
+        tool, level, left_out = _tool(config, wiring.sandbox or _our_sandbox, workers)
         if tool is not None:
             stack.callback(tool.close)
-        write_jsonl(context.directory / "problems.jsonl", problems)
+        if world.first:
+            write_jsonl(context.directory / "problems.jsonl", problems)
         wanted = _wanted(context, config, problems, bound=bound, left_out=left_out)
-        store = _store(context, config, wanted)
+        store = _store(context, config, wanted, world)
         failures = Failures(context.directory, config.max_errors)
-        if store.found < len(wanted):
-            with open_engine(context, config, wiring.secret) as engine:
+        gather(None)  # nobody writes before all have read what is there
+        share = wanted.share(world.rank, world.size)
+        missing = sum(job.place not in store for job in share)
+        if missing:
+            with open_engine(context, config, wiring.secret, world) as engine:
                 services = Services(
                     engine=engine,
                     seed=context.seed,
@@ -78,10 +103,18 @@ def run(context: StageContext, config: SolveConfig, wiring: Wiring = Wiring()) -
                     answer=wiring.answer,
                     same=wiring.same,
                 )
-                _generate(context, config, wanted, services=services, bound=bound, store=store,
-                          failures=failures)  # fmt: skip
+                share = wanted.share(world.rank, world.size)
+                jobs = (job for job in share if job.place not in store)
+                _generate(context, config, (missing, jobs), services=services, bound=bound,
+                          store=store, failures=failures)  # fmt: skip
+        for made in gather(failures.made):
+            failures.made.update(made)
+        if not world.first:
+            return
+        if world.size > 1:
+            store = _store(context, config, wanted, world)
         store.merge(failures.made)
-    meta = _meta(label, config, level, left_out=left_out)
+    meta = _meta(context, config, level, left_out=left_out)
     data = {name: {"state": one.state, "sha256": one.sha256} for name, one in found.items()}
     write_json(context.directory / "meta.json", {**meta, "data": data, "errors": failures.count()})
 
@@ -138,13 +171,17 @@ def _wanted(
     )
 
 
-def _store(context: StageContext, config: SolveConfig, wanted: Wanted) -> CompletionStore:
+def _store(
+    context: StageContext, config: SolveConfig, wanted: Wanted, world: World
+) -> CompletionStore:
     """What is there already, here and in folders to reuse."""
     folders = [Path(folder) for folder in config.reuse]
     for folder in folders:
         if not ((folder / COMPLETIONS).is_file() or (folder / JOURNAL).is_dir()):
             raise UserError(f"reuse: {folder} has no completions (name the solve stage's folder)")
     writer = (config.shard or "1/1").replace("/", "-of-")
+    if world.size > 1:
+        writer = f"{writer}.{world.rank + 1}-of-{world.size}"
     store = CompletionStore(
         context.directory, len(wanted), wanted.number, writer=writer, reuse=folders
     )
@@ -158,7 +195,7 @@ def _store(context: StageContext, config: SolveConfig, wanted: Wanted) -> Comple
 def _generate(
     context: StageContext,
     config: SolveConfig,
-    wanted: Wanted,
+    jobs: tuple[int, Iterable[Job]],
     *,
     services: Services,
     bound: Mapping[tuple[str, str], Bound],
@@ -166,12 +203,11 @@ def _generate(
     failures: Failures,
 ) -> None:
     """Make the missing completions."""
-    missing = len(wanted) - store.found
-    jobs = (job for job in wanted if job.place not in store)
+    missing, wanted = jobs
     with store, context.progress.task("solve", missing, "completions") as counted:
         run_until_stopped(
             solve_all(
-                jobs,
+                wanted,
                 services,
                 config,
                 bound=bound,
@@ -215,8 +251,9 @@ def _tool(
 
 
 def _meta(
-    label: str, config: SolveConfig, level: str | None, *, left_out: Mapping[str, str]
+    context: StageContext, config: SolveConfig, level: str | None, *, left_out: Mapping[str, str]
 ) -> dict[str, Any]:
+    label, _ = model_place(context, config)
     solvers = {
         name: settings.model_dump(mode="json")
         for name, settings in sorted(config.solvers.items())

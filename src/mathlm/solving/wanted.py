@@ -70,12 +70,16 @@ class Wanted:
         return row * self._per_problem + self._offset[head.solver] + head.sample_index
 
     def __iter__(self) -> Iterator[Job]:
-        place = 0
-        for row, problem in enumerate(self._problems):
+        return self.share(0, 1)
+
+    def share(self, first: int, step: int) -> Iterator[Job]:
+        """The completions of every `step`-th problem from `first` on."""
+        for row in range(first, len(self._problems), step):
+            place = row * self._per_problem
             for name, samples in self._samples.items():
                 key = self._key(row, name)
                 for sample in range(samples):
-                    yield Job(place, problem, name, sample, key)
+                    yield Job(place, self._problems[row], name, sample, key)
                     place += 1
 
 

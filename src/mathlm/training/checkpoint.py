@@ -26,7 +26,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.optim import Optimizer
 
 from mathlm.core.storage import atomic_group, changed_files, read_json, read_manifest, write_json
-from mathlm.training.parallel import World
+from mathlm.core.world import World
 
 STATE = "state.json"
 

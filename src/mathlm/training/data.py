@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from mathlm.core.errors import UserError
+from mathlm.core.world import World
 from mathlm.tokens.mixture import Mixture, Share
 from mathlm.tokens.store import TokenStore, find_stores
 from mathlm.training.config import TrainConfig
 from mathlm.training.objectives import Batch
-from mathlm.training.parallel import World
 
 
 class Samples(Protocol):

@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 
 from mathlm.core.progress import Task
 from mathlm.core.storage import write_json
+from mathlm.core.world import World
 from mathlm.training.checkpoint import save_checkpoint
 from mathlm.training.config import TrainConfig
 from mathlm.training.data import TokenBatches
@@ -29,7 +30,6 @@ from mathlm.training.heldout import Heldout, bits_per_byte
 from mathlm.training.metrics import MetricsFile, SpeedLog
 from mathlm.training.objectives import Objective
 from mathlm.training.optimizer import scale_and_clip, set_learning_rate
-from mathlm.training.parallel import World
 from mathlm.training.schedule import learning_rate
 from mathlm.training.speed import peak_memory_mib
 

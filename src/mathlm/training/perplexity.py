@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from mathlm.core.errors import UserError
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import atomic_file, write_json
+from mathlm.core.world import choose_device
 from mathlm.models import check_model, load_model, load_tokenizer
 from mathlm.stats import bootstrap_ratio
 from mathlm.training.heldout import Heldout, heldout_documents
-from mathlm.training.parallel import choose_device
 from mathlm.training.perplexity_config import PerplexityConfig
 from mathlm.training.scoring import default_batch_tokens, nats_of_documents
 from mathlm.training.setup import session

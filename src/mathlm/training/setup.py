@@ -18,12 +18,13 @@ import torch
 from mathlm.core.errors import UserError
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import sha256_of
+from mathlm.core.world import World
 from mathlm.models import check_model, create_llama, load_model, load_tokenizer
 from mathlm.models.check import vocabulary_size
 from mathlm.models.load import model_file
 from mathlm.training.config import TrainConfig
 from mathlm.training.objectives import Objective
-from mathlm.training.parallel import World, decoder_layers
+from mathlm.training.parallel import decoder_layers
 
 _CPU_FLOPS_THAT_PAY = 3e16
 """Compiling takes half a minute on two cores and gained nothing at 1 to 10 M parameters (measured,

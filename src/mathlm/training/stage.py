@@ -19,6 +19,7 @@ from mathlm.core.errors import UserError
 from mathlm.core.progress import Progress
 from mathlm.core.stage import StageContext, effect_of
 from mathlm.core.storage import read_manifest, write_json
+from mathlm.core.world import World, open_world
 from mathlm.models import save_model
 from mathlm.training import setup
 from mathlm.training.checkpoint import (
@@ -34,7 +35,7 @@ from mathlm.training.loop import Records, Run, train
 from mathlm.training.metrics import METRICS, MetricsFile, SpeedLog
 from mathlm.training.objectives import OBJECTIVES
 from mathlm.training.optimizer import make_optimizers
-from mathlm.training.parallel import World, open_world, shard
+from mathlm.training.parallel import shard
 from mathlm.training.speed import flops_per_token, peak_flops
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from mathlm.core.errors import UserError
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import write_json
+from mathlm.core.world import World
 from mathlm.solving.config import SolveConfig
 from mathlm.solving.engines.openai_config import ServerConfig
 from mathlm.solving.engines.protocol import Engine
@@ -80,14 +81,15 @@ def _sample(path: Path, digest: Any) -> None:
 
 
 @contextlib.contextmanager
-def open_engine(context: StageContext, config: SolveConfig, secret: Secret) -> Iterator[Engine]:
+def open_engine(
+    context: StageContext, config: SolveConfig, secret: Secret, world: World
+) -> Iterator[Engine]:
     """The engine, until the block ends; how well it was used goes to `logs/engine.json`.
 
     `secret` gives the value of an environment variable: a server's key.
     """
-    with (
-        _local(context, config) if config.engine == "local" else _openai(context, config, secret)
-    ) as engine:
+    local = config.engine == "local"
+    with _local(context, config, world) if local else _openai(context, config, secret) as engine:
         yield engine
 
 
@@ -113,7 +115,7 @@ def _openai(context: StageContext, config: SolveConfig, secret: Secret) -> Itera
 
 
 @contextlib.contextmanager
-def _local(context: StageContext, config: SolveConfig) -> Iterator[Engine]:
+def _local(context: StageContext, config: SolveConfig, world: World) -> Iterator[Engine]:
     """A model loaded into this process; torch keeps to the run's number of threads meanwhile."""
     import torch
 
@@ -121,14 +123,11 @@ def _local(context: StageContext, config: SolveConfig) -> Iterator[Engine]:
     from mathlm.solving.engines.local import LocalEngine
 
     _, place = model_place(context, config)
-    cuda = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
-    auto = "bfloat16" if cuda else "float32"
+    auto = "bfloat16" if world.device.type == "cuda" else "float32"
     dtype = auto if config.dtype == "auto" else config.dtype
     threads = torch.get_num_threads()
-    torch.set_num_threads(context.workers)
-    model = load_model(
-        place, dtype=dtype, device="cuda" if cuda else "cpu", download=config.download
-    )
+    torch.set_num_threads(max(1, context.workers // world.size))
+    model = load_model(place, dtype=dtype, device=str(world.device), download=config.download)
     engine = LocalEngine(
         model,
         load_tokenizer(place, download=config.download),
@@ -141,4 +140,5 @@ def _local(context: StageContext, config: SolveConfig) -> Iterator[Engine]:
     finally:
         engine.close()
         torch.set_num_threads(threads)
-        write_json(context.directory / "logs" / "engine.json", engine.load.summary())
+        name = "engine.json" if world.first else f"engine-{world.rank}.json"
+        write_json(context.directory / "logs" / name, engine.load.summary())
