@@ -288,3 +288,37 @@ def test_missing_benchmarks_are_said_before_a_corpus_is_read(
     words += [f'sources.web.files=["{tmp_path}/absent.jsonl"]', "--out", str(tmp_path / "out")]
     assert main(["stage", "corpus", *words, "--quiet"]) == 2
     assert not (tmp_path / "out" / "funnel.json").exists()
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize(("model", "right"), [("6b_finetuning", 286), ("175b_verification", 742)])
+def test_the_gold_answers_reproduce_the_labels_of_published_solutions(
+    data_dir: Path, model: str, right: int
+) -> None:
+    """GPT-3's solutions of GSM8K, graded against our gold answers instead of their own."""
+    golds = {squeezed(p.prompt): p.answer or "" for p in problems("gsm8k")}
+    file = data_dir / "outputs" / "gpt3_gsm8k.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    pairs = [(golds[squeezed(row["question"])], row[model]["solution"]) for row in rows]
+    found = [v.status == "correct" for v in grade_all(pairs, task="gsm8k")]
+    assert found == [row[model]["is_correct"] for row in rows]
+    assert (len(found), sum(found)) == (1319, right)
+
+
+def test_the_gold_answers_reproduce_llemmas_own_labels(data_dir: Path) -> None:
+    """Llemma-34B on MATH, GSM8K and OCWCourses under its own rules, with the tasks' golds."""
+    file = data_dir / "outputs" / "llemma_34b_demo.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    seen = 0
+    for task in ("math", "gsm8k", "ocw"):
+        golds = {squeezed(p.prompt): p.answer or "" for p in problems(task)}
+        mine = [row for row in rows if squeezed(row["question"]) in golds]
+        pairs = [(golds[squeezed(row["question"])], row["model_answer"]) for row in mine]
+        verdicts = grade_all(pairs, policy="llemma", task=task)
+        found = [verdict.status == "correct" for verdict in verdicts]
+        assert found == [row["result"] == "Correct" for row in mine]
+        seen += len(found)
+    assert seen > 700

@@ -57,6 +57,19 @@ def test_our_worked_examples_agree_with_their_programs(style: str, sandbox: Sand
         assert grade(solution, left).status == "correct", (question, solution, left)
 
 
+@pytest.mark.parametrize("style", OURS)
+def test_the_outputs_in_our_tool_loops_are_those_of_their_programs(
+    style: str, sandbox: Sandbox
+) -> None:
+    shots = OURS[style]["tool"].shots
+    parts = [worked.split("```") for _, worked in shots]
+    programs = [part[1].removeprefix("python\n") for part in parts]
+    results = asyncio.run(run_all(sandbox, programs))
+    for part, result, (_, solution) in zip(parts, results, OURS[style]["cot"].shots, strict=True):
+        assert part[3] == f"output\n{result.stdout}"
+        assert grade(solution, part[4]).status == "correct"
+
+
 @pytest.mark.parametrize("name", [n for n, t in TASKS.items() if t.data is not None])
 def test_every_task_has_prompts_of_ours_for_words_and_programs(name: str) -> None:
     task = TASKS[name]

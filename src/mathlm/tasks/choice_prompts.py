@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mathlm.tasks.prompt import Prompt, listed
+from mathlm.tasks.prompt import USE_PYTHON, Prompt, listed, tool_shot
 
 _EXAMPLES = (
     (
@@ -47,6 +47,16 @@ _EXAMPLES = (
 )
 _SHOTS = tuple((question, solution) for question, solution, _ in _EXAMPLES)
 _PROGRAMS = tuple((question, program) for question, _, program in _EXAMPLES)
+_OUTPUTS = ("C", "B", "D", "A")
+"""What the programs print, `print(answer)` after them."""
+_TOOL = tuple(
+    (question, tool_shot(program, output, solution))
+    for (question, solution, program), output in zip(_EXAMPLES, _OUTPUTS, strict=True)
+)
+_ASK_TOOL = (
+    "{question}{choices}\n\n" + USE_PYTHON + " End with a line `The answer is (X).`, where X is"
+    " the letter of the right choice."
+)
 _ASK = (
     "{question}{choices}\n\nThink step by step. End with a line `The answer is (X).`, where X is"
     " the letter of the right choice."
@@ -71,5 +81,14 @@ CHOICE: Mapping[str, Prompt] = {
     ),
     "program.zero-shot": Prompt((), _ASK_PROGRAM + "\n\n```python\n", "", ("```",), choices=listed),
     "program.chat": Prompt((), _ASK_PROGRAM, "", (), choices=listed, chat=True),
+    "tool": Prompt(
+        _TOOL,
+        "Question: {question}{choices}\nAnswer:\n",
+        "{answer}\n\n",
+        ("\n\nQuestion:",),
+        program_form="print",
+        choices=listed,
+    ),
+    "tool.chat": Prompt((), _ASK_TOOL, "", (), chat=True, program_form="print", choices=listed),
 }
 """By key of a task's `prompts`."""

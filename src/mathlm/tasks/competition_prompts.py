@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mathlm.tasks.prompt import Prompt
+from mathlm.tasks.prompt import USE_PYTHON, Prompt, tool_shot
 
 _EXAMPLES = (
     (
@@ -58,6 +58,13 @@ _EXAMPLES = (
 )
 _SHOTS = tuple((question, solution) for question, solution, _ in _EXAMPLES)
 _PROGRAMS = tuple((question, program) for question, _, program in _EXAMPLES)
+_OUTPUTS = ("15", "1/6", "Union(Interval.open(-oo, -1), Interval.Lopen(-1, 3))", "(2, -3)", "2")
+"""What the programs print, `print(answer)` after them."""
+_TOOL = tuple(
+    (question, tool_shot(program, output, solution))
+    for (question, solution, program), output in zip(_EXAMPLES, _OUTPUTS, strict=True)
+)
+_ASK_TOOL = "{question}\n\n" + USE_PYTHON + " End with the final answer in \\boxed{}."
 _ASK = "{question}\n\nSolve the problem step by step and put the final answer into \\boxed{}."
 _ASK_PROGRAM = (
     "{question}\n\nWrite a Python program that solves the problem exactly (SymPy may be used) and"
@@ -76,5 +83,13 @@ COMPETITION: Mapping[str, Prompt] = {
     ),
     "program.zero-shot": Prompt((), _ASK_PROGRAM + "\n\n```python\n", "", ("```",)),
     "program.chat": Prompt((), _ASK_PROGRAM, "", (), chat=True),
+    "tool": Prompt(
+        _TOOL,
+        "Problem:\n{question}\n\nSolution:\n",
+        "{answer}\n\n",
+        ("\n\nProblem:",),
+        program_form="print",
+    ),
+    "tool.chat": Prompt((), _ASK_TOOL, "", (), chat=True, program_form="print"),
 }
 """By key of a task's `prompts`."""

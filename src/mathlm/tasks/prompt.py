@@ -46,6 +46,19 @@ def listed(choices: Sequence[str]) -> str:
     )
 
 
+USE_PYTHON = (
+    "Solve the problem with the help of Python. Write a program that prints what you need in a"
+    " ```python block; its output will follow in an ```output block, and then you go on."
+)
+"""How our prompts ask a chat model for the tool loop."""
+
+
+def tool_shot(program: str, output: str, solution: str) -> str:
+    """A worked solution of the tool loop: a program, its output, the solution's last sentence."""
+    said = solution[solution.rindex("The answer is") :]
+    return f"```python\n{program}\nprint(answer)\n```\n```output\n{output}\n```\n{said}"
+
+
 @dataclass(frozen=True)
 class Published:
     """A text that somebody else published, in a file that the user has."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mathlm.tasks.prompt import Prompt
+from mathlm.tasks.prompt import USE_PYTHON, Prompt, tool_shot
 
 _EXAMPLES = (
     (
         "A resistor of $220 \\mathrm{~\\Omega}$ carries a current of $50 \\mathrm{~mA}$. What power"
         " does it turn into heat, in watts?",
         "The power is $P = I^2 R = (0.050)^2 \\cdot 220 = 0.55$ W. The answer is $\\boxed{0.55}$.",
-        "current = 0.050  # A\nresistance = 220  # ohm\nanswer = current**2 * resistance",
+        "current = 0.050  # A\nresistance = 220  # ohm\nanswer = round(current**2 * resistance, 4)",
     ),
     (
         "Find the solution $y(t)$ of $\\dot{y} + 3y = 6$ with $y(0) = 0$.",
@@ -44,6 +44,15 @@ _EXAMPLES = (
 )
 _SHOTS = tuple((question, solution) for question, solution, _ in _EXAMPLES)
 _PROGRAMS = tuple((question, program) for question, _, program in _EXAMPLES)
+_OUTPUTS = ("0.55", "2 - 2*exp(-3*t)", "600000000000000.0", "100 - 4*Q")
+"""What the programs print, `print(answer)` after them."""
+_TOOL = tuple(
+    (question, tool_shot(program, output, solution))
+    for (question, solution, program), output in zip(_EXAMPLES, _OUTPUTS, strict=True)
+)
+_ASK_TOOL = (
+    "{question}\n\n" + USE_PYTHON + " End with the final answer, without its unit, in \\boxed{}."
+)
 _ASK = (
     "{question}\n\nSolve the problem step by step and put the final answer, without its unit, into"
     " \\boxed{}."
@@ -66,5 +75,13 @@ SCIENCE: Mapping[str, Prompt] = {
     ),
     "program.zero-shot": Prompt((), _ASK_PROGRAM + "\n\n```python\n", "", ("```",)),
     "program.chat": Prompt((), _ASK_PROGRAM, "", (), chat=True),
+    "tool": Prompt(
+        _TOOL,
+        "Problem:\n{question}\n\nSolution:\n",
+        "{answer}\n\n",
+        ("\n\nProblem:",),
+        program_form="print",
+    ),
+    "tool.chat": Prompt((), _ASK_TOOL, "", (), chat=True, program_form="print"),
 }
 """By key of a task's `prompts`."""

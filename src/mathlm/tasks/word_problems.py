@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mathlm.tasks.prompt import Prompt
+from mathlm.tasks.prompt import USE_PYTHON, Prompt, tool_shot
 
 _EXAMPLES = (
     (
@@ -73,6 +73,16 @@ _EXAMPLES = (
 )
 _SHOTS = tuple((question, solution) for question, solution, _ in _EXAMPLES)
 _PROGRAMS = tuple((question, program) for question, _, program in _EXAMPLES)
+_OUTPUTS = ("37", "13", "72.0", "36", "20.0", "350.0", "8", "21.0")
+"""What the programs print, `print(answer)` after them."""
+_TOOL = tuple(
+    (question, tool_shot(program, output, solution))
+    for (question, solution, program), output in zip(_EXAMPLES, _OUTPUTS, strict=True)
+)
+_ASK_TOOL = (
+    "{question}\n\n" + USE_PYTHON + " End with a line `The answer is N.`, where N is"
+    " a number without its unit."
+)
 _ASK = (
     "{question}\n\nSolve the problem step by step. End with a line `The answer is N.`, where N is"
     " a number without its unit."
@@ -94,5 +104,13 @@ WORD_PROBLEMS: Mapping[str, Prompt] = {
     ),
     "program.zero-shot": Prompt((), _ASK_PROGRAM + "\n\n```python\n", "", ("```",)),
     "program.chat": Prompt((), _ASK_PROGRAM, "", (), chat=True),
+    "tool": Prompt(
+        _TOOL,
+        "Question: {question}\nAnswer:\n",
+        "{answer}\n\n",
+        ("\n\nQuestion:",),
+        program_form="print",
+    ),
+    "tool.chat": Prompt((), _ASK_TOOL, "", (), chat=True, program_form="print"),
 }
 """By key of a task's `prompts`."""
