@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mathlm.reporting import policies, verifiers
+from mathlm.reporting.browser import is_code
 from mathlm.reporting.completions import Key, Scan, ScoredAnswers
 from mathlm.reporting.inputs import Evaluation, ProblemInfo
 from mathlm.reporting.selection import choose
@@ -124,3 +125,20 @@ def test_lines_without_sample_numbers_are_further_samples(tmp_path):
     path.write_text("\n".join(lines))
     marks = read_marks(path)["default"][""][""]["p"]
     assert [(mark.sample, mark.status) for mark in marks] == [(0, "correct"), (1, "incorrect")]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("x = 3\nans = x * 2", True),
+        ("```python\nimport sympy\nprint(sympy.pi)\n```", True),
+        ("def f(a):\n    return a +\n", True),
+        ("total_cost\n", True),
+        ("# half of it\nprint(1)", True),
+        ("We add both numbers.\nThe answer is 3.", False),
+        ("### Step 1: add\n\nThe sum \\(6 + 13\\) is needed.", False),
+        ("Thus $x = 3$ holds, and the answer is $\\boxed{3}$.", False),
+    ],
+)
+def test_programs_are_told_from_words(text, code):
+    assert is_code(text) == code

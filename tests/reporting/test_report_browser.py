@@ -117,7 +117,7 @@ def test_filters_narrow_the_list_and_reset(opened, synthetic):
 
 
 def test_search_finds_text_answers_and_ids(opened):
-    search = opened.page.locator("#browser input[type=search]")
+    search = opened.page.locator("#browser [role=searchbox]")
     search.fill("it is 54")
     opened.wait_for(12)  # the right answers to p27, and the wrong ones beside their gold answer
     search.fill("0?")
@@ -150,7 +150,7 @@ def test_keys_move_turn_pages_search_and_help(opened):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("/")
     page.keyboard.type("jk?")
-    assert page.input_value("#browser input[type=search]") == "jk?"
+    assert page.input_value("#browser [role=searchbox]") == "jk?"
     opened.wait_for(0)
     page.keyboard.press("Escape")
     page.keyboard.press("r")
@@ -166,7 +166,10 @@ def test_keys_move_turn_pages_search_and_help(opened):
 
 def test_answers_to_a_problem_stand_side_by_side(opened):
     answers = opened.page.locator("#browser .answers button")
-    assert answers.count() == 12
+    assert answers.count() == 13
+    opened.page.keyboard.press("a")
+    opened.page.locator("#browser .cards .card").nth(11).wait_for()
+    assert opened.page.locator("#browser .cards .card").count() == 12
     answers.nth(11).click()
     opened.page.wait_for_function(
         "() => document.querySelectorAll('#browser .answers button')[11]"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,11 @@ _SEGMENTS = 30
 _SHORT = 300
 _LETTERS = {status: letter for status, letter in zip(STATUSES, "cinte", strict=True)}
 _NONE = "-"
+_CODE = re.compile(
+    r"\s*(#(?!##)|```|@\w|(import|from|def|return|for|while|if|elif|else|try|except|with|class|print"
+    r"|assert|pass|break|continue)\b|[\w.,\[\]'\"() ]{1,80}[-+*/%|&]?=(?!=)|\w[\w.]*\(|\w+$|[])}])"
+)
+"""The beginning of a line of Python."""
 
 Data = dict[str, Any]
 
@@ -194,14 +200,15 @@ class Packer:
             return ["tool", text, segment.status or "", segment.level or "", variables]
         if segment.source == "forced":
             return ["forced", _cut(segment.text, self.max_chars)]
-        if program and not _is_prose(segment.text):
+        if program and is_code(segment.text[: self.max_chars]):
             return ["code", _cut(segment.text, self.max_chars)]
         return ["text", self._rich(segment.text)]
 
 
-def _is_prose(text: str) -> bool:
-    """Whether a segment of a program's completion is words: rationale or a final answer."""
-    return "\\boxed" in text or "final answer" in text.lower()
+def is_code(text: str) -> bool:
+    """Whether a stretch of a program's completion is code rather than words, line by line."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return 2 * sum(bool(_CODE.match(line)) for line in lines) >= len(lines)
 
 
 def _weight(text: Data) -> int:

@@ -5,10 +5,10 @@ const AGREE = "policies agree";
 const APART = "disagree";
 const KEYS = [
   ["j, ↓", "next sample"], ["k, ↑", "previous sample"], ["→", "next page"], ["←", "previous page"],
-  ["/", "search"], ["r", "reset all filters"], ["Esc", "leave the search"], ["?", "these keys"],
+  ["/", "search"], ["a", "all answers side by side"], ["r", "reset all filters"], ["Esc", "leave the search"], ["?", "these keys"],
 ];
 const root = document.getElementById("browser");
-const state = { index: null, found: [], page: 0, current: -1, policy: 0, terms: [], texts: null, turn: 0 };
+const state = { index: null, found: [], page: 0, current: -1, policy: 0, terms: [], texts: null, turn: 0, all: false };
 const parts = {};
 
 // Each filter: a label, a key of an item, and a name for a key; `pick` is what is chosen.
@@ -166,29 +166,60 @@ async function show(item, focus) {
   const data = await chunk(index.items.c[item]);
   if (state.current !== item) return;
   const problem = index.items.p[item];
+  const others = answersTo(index, problem, item);
   parts.detail.replaceChildren(
     ...problemView(index, problem, data.p[problem], data.m),
-    siblings(index, item, problem),
-    completionView(index, item, data.i[item], data.m),
-    verdictTable(index, item, data.i[item]));
+    siblings(index, item, others),
+    ...(state.all && others.length > 1
+      ? [el("div", { class: "cards" }, ...others.map((other) => card(index, other, data)))]
+      : [completionView(index, item, data.i[item], data.m), verdictTable(index, item, data.i[item])]));
   parts.detail.scrollTop = 0;
 }
 
-// All answers to the problem, so that models and samples can be compared.
-function siblings(index, item, problem) {
+// All answers to the problem stand together, so that models and samples can be compared.
+function answersTo(index, problem, item) {
   const { items } = index;
-  const others = [];
   let first = item;
   while (first > 0 && items.p[first - 1] === problem) first--;
+  const others = [];
   for (let other = first; other < items.p.length && items.p[other] === problem; other++) others.push(other);
-  return el("div", { class: "answers", role: "group", "aria-label": "answers to this problem" }, ...others.map((other) => {
-    const who = [index.models.length > 1 ? index.models[items.m[other]] : null, index.solvers[items.s[other]]]
-      .filter(Boolean).join(" · ") || "answer";
-    const sample = others.some((o) => o !== other && items.m[o] === items.m[other] && items.s[o] === items.s[other])
-      ? ` #${items.n[other]}` : "";
-    return el("button", { type: "button", "aria-pressed": other === item ? "true" : "false", onclick: () => show(other, true) },
-      mark(items.v[state.policy][other]), ` ${who}${sample}`);
-  }));
+  return others;
+}
+
+function whose(index, item) {
+  const { items } = index;
+  return [index.models.length > 1 ? index.models[items.m[item]] : null, index.solvers[items.s[item]]]
+    .filter(Boolean).join(" · ") || "answer";
+}
+
+function siblings(index, item, others) {
+  const { items } = index;
+  const buttons = others.map((other) => {
+    const alike = (o) => o !== other && items.m[o] === items.m[other] && items.s[o] === items.s[other];
+    const sample = others.some(alike) ? ` #${items.n[other]}` : "";
+    const pressed = other === item || state.all ? "true" : "false";
+    return el("button", { type: "button", "aria-pressed": pressed, onclick: () => { state.all = false; show(other, true); } },
+      mark(items.v[state.policy][other]), ` ${whose(index, other)}${sample}`);
+  });
+  const all = others.length < 2 ? null : el("button", {
+    type: "button", class: "all", "aria-pressed": state.all ? "true" : "false", onclick: toggleAll,
+  }, "side by side");
+  return el("div", { class: "answers", role: "group", "aria-label": "answers to this problem" }, ...buttons, all);
+}
+
+function toggleAll() {
+  state.all = !state.all;
+  show(state.current, false);
+}
+
+function card(index, item, data) {
+  const letter = index.items.v[state.policy][item];
+  const said = data.i[item].v[state.policy];
+  const judged = said ? `answer ${said[0] ?? "none"}${said[4] ? `, by the rule ${said[4]}` : ""}` : "not graded";
+  return el("section", { class: `card ${STATUS[letter][0].replace(" ", "_")}` },
+    el("h4", {}, mark(letter), ` ${whose(index, item)}${index.items.n[item] ? ` #${index.items.n[item]}` : ""}`),
+    completionView(index, item, data.i[item], data.m),
+    el("p", { class: "note" }, judged));
 }
 
 function move(step) {
@@ -224,7 +255,7 @@ function onKey(event) {
   if (typing) return;
   const inside = root.contains(target) && !parts.detail.contains(target);
   const actions = {
-    j: () => move(1), k: () => move(-1), r: reset, "?": () => parts.help.showModal(),
+    j: () => move(1), k: () => move(-1), a: toggleAll, r: reset, "?": () => parts.help.showModal(),
     "/": () => { parts.search.focus(); parts.search.select(); },
     ArrowRight: () => turnPage(1), ArrowLeft: () => turnPage(-1),
   };
@@ -243,7 +274,7 @@ function build(index) {
     filter.box = el("label", {}, el("span", {}, filter.label), filter.element);
   }
   let waiting = 0;
-  parts.search = el("input", { type: "search", placeholder: "search in questions and answers", "aria-label": "search", oninput: () => {
+  parts.search = el("input", { type: "text", role: "searchbox", placeholder: "search in questions and answers", "aria-label": "search", oninput: () => {
     clearTimeout(waiting);
     waiting = setTimeout(() => { state.terms = parts.search.value.toLowerCase().split(/\s+/).filter(Boolean); search(); }, 250);
   } });
