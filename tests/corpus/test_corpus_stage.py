@@ -240,7 +240,6 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from mathlm.core.stage import StageContext
-from mathlm.corpus import batches
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.stage import run
 from mathlm.tasks import TASKS
