@@ -88,8 +88,9 @@ class RecallConfig(StageConfig):
     depth: int = Field(1, ge=1)
     """Documents without a URL: so many folders of their file's path stand for the domain."""
     reviewed: str | None = extends(None)
-    """`domains.tsv` after a person has edited its column `mathematical`; its rows decide. A domain
-    may be followed by a path (`example.org/maths`): the longest that fits counts."""
+    """`domains.tsv` after a person has edited its column `mathematical`: all documents of a domain
+    with `yes` are seeds, none of one with `no`; without a row the hits are. A domain may be
+    followed by a path (`example.org/maths`): the longest that fits counts."""
 
 
 def expect_classifier(config: ClassifierConfig) -> str:

@@ -2,8 +2,10 @@
 
 A classifier learnt from seeds scores a pool of documents. Documents above the threshold are hits;
 a domain with many of them is proposed as mathematical, and `domains.tsv` lists all domains for a
-person to edit. The next round's seeds are the hits and the documents of the domains that count as
-mathematical; their names are in `recalled.tsv`, and the round's figures in `figures.json`.
+person to edit. The next round's seeds are the hits and, where a person has said yes to a domain or
+a path below it, its other documents; where the word is no, none of it. Proposals alone add nothing:
+on Debian's pages three rounds of them made manuals of databases mathematical. The seeds' names are
+in `recalled.tsv`, the round's figures in `figures.json`.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ def run(context: StageContext, config: RecallConfig) -> None:
     domains = count(scored, threshold)
     chosen = {name: _is_proposed(domain, config) for name, domain in domains.items()}
     hits = {one.key for one in scored if one.score >= threshold}
-    recalled = [one for one in scored if _is_recalled(one, one.key in hits, chosen, reviewed)]
+    recalled = [one for one in scored if _is_recalled(one, one.key in hits, reviewed)]
     shown = {name: reviewed.get(name, proposed) for name, proposed in chosen.items()}
     write_text(context.directory / "domains.tsv", table(domains, shown))
     write_text(context.directory / RECALLED, "".join(f"{one.key}\n" for one in recalled))
@@ -139,16 +141,14 @@ def _is_proposed(domain: Domain, config: RecallConfig) -> bool:
     return domain.pages >= config.min_pages and domain.share > config.min_share
 
 
-def _is_recalled(
-    one: Scored, hit: bool, chosen: Mapping[str, bool], reviewed: Mapping[str, bool]
-) -> bool:
-    """A person's word on the longest fitting path counts first, then the hit, then the domain."""
+def _is_recalled(one: Scored, hit: bool, reviewed: Mapping[str, bool]) -> bool:
+    """A person's word on the longest path that fits counts, then whether it is a hit."""
     path = one.where if one.where.startswith(one.domain) else f"{one.domain}/{one.where}"
     while path:
         if path in reviewed:
             return reviewed[path]
         path = path.rpartition("/")[0]
-    return hit or chosen[one.domain]
+    return hit
 
 
 def table(domains: Mapping[str, Domain], mathematical: Mapping[str, bool]) -> str:
