@@ -140,5 +140,11 @@ def _local(context: StageContext, config: SolveConfig, world: World) -> Iterator
     finally:
         engine.close()
         torch.set_num_threads(threads)
+        load = engine.load.summary()
         name = "engine.json" if world.first else f"engine-{world.rank}.json"
-        write_json(context.directory / "logs" / name, engine.load.summary())
+        write_json(context.directory / "logs" / name, load)
+        if load["model_tokens"]:
+            context.progress.say(
+                f"  engine: {load['tokens_per_s']:,.0f} tokens/s, batch fill"
+                f" {load['mean_batch_fill']:.2f}, idle {load['idle_share']:.0%}"
+            )
