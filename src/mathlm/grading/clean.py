@@ -72,6 +72,8 @@ _LEADING = re.compile(
 )
 _TWICE = re.compile(r"(?<=\d)\s*\((?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\)$")
 _MEASURE = re.compile(r"\bm\s*(?=\\angle(?![a-z]))")
+_BOLD = re.compile(r"(?<![\w)\]}*])\*\*(?![\s*])([^*]+?)(?<!\s)\*\*(?![\w(\[{*])")
+"""Markdown's bold, told apart from Python's power by what stands beside it."""
 _TO = re.compile(r"(?<=\d)\s+to\s+(?=\d)")
 _DEGREE_LETTER = re.compile(r"(?<=\d)\s*\^\s*(?:\{o\}|o)(?![A-Za-z])")
 _CURRENCY = re.compile(r"\b(?:US|CA|AU|NZ|HK)\s*(?=\\?\$)|\bRs\.?\s*(?=\d)")
@@ -129,11 +131,11 @@ def clean(text: str) -> str:
 
 
 def _pass(text: str) -> str:
+    text = _BOLD.sub(r" \1 ", text) if "**" in text else text
     text = with_digits(_CURRENCY.sub("", unify(text))).replace("`", "").replace("$", " ")
     for delimiter in ("\\(", "\\)", "\\[", "\\]"):
         text = text.replace(delimiter, " ")
     text = text.replace("{,}", ",")
-    text = text.replace("**", " ") if text.count("**") == 2 else text
     text = _TO.sub(":", _LEADING.sub("", _BLANKS.sub(" ", text).strip()))
     text = _COUNTED.sub(r"\1 \2", _TWICE.sub("", text))
     before = None

@@ -20,7 +20,17 @@ from mathlm.grading.equality import decide, words_of
 from mathlm.grading.extraction import Extraction, extract, extract_choice
 from mathlm.grading.parser import parse
 from mathlm.grading.quantities import is_money, readings
-from mathlm.grading.terms import Apply, Term, Text, TooLarge, Unreadable, show
+from mathlm.grading.terms import (
+    Apply,
+    I,
+    Symbol,
+    Term,
+    Text,
+    TooLarge,
+    Unreadable,
+    replaced,
+    show,
+)
 
 _CHOICE = re.compile(r"\s*\(?([A-J])\)?\.?\s*")
 _LETTERED = re.compile(r"\s*(?:\([A-J]\)|[A-J]\))\s")
@@ -85,12 +95,17 @@ def read(answer: str) -> Reading:
                 terms = [term]
             elif term not in terms:
                 terms.append(term)
-        terms += [common for term in terms if (common := _common(term)) != term]
+        terms += [other for term in terms for other in _meant(term) if other not in terms]
         if not terms and _is_words(text):
             terms.append(Text(text))
         return Reading(text, tuple(terms), problem)
     except (TooLarge, RecursionError) as error:
         return Reading(answer[:200], (), f"too large: {error}", True)
+
+
+def _meant(term: Term) -> list[Term]:
+    """What else the term's names may mean: `log` to base ten, SymPy's `I` the imaginary unit."""
+    return [_common(term), replaced(term, {Symbol("I"): I})]
 
 
 def _common(term: Term) -> Term:

@@ -178,9 +178,6 @@ class Parser(Cursor):
             token = self.peek()
             if token.kind == "sign" and token.value in "*/":
                 self.place += 1
-                if self.accept("*"):  # Python's power
-                    left = Apply("^", (left, self._signed_factor()))
-                    continue
                 op = token.value
                 left = Apply(op, (left, self._signed_factor()))
             elif token.kind == "command" and token.value in ("\\cdot", "\\times", "\\div", "\\ast"):
@@ -244,6 +241,9 @@ class Parser(Cursor):
             token = self.peek()
             if token.kind == "sign" and token.value == "^":
                 base = self._power(base)
+            elif token.kind == "sign" and token.value == "**":  # Python's power
+                self.place += 1
+                base = Apply("^", (base, self._signed_factor()))
             elif token.kind == "sign" and token.value == "!" and not token.spaced:
                 self.place += 1
                 base = Apply("!", (base,))
@@ -445,8 +445,10 @@ class Parser(Cursor):
             else:
                 base = self._argument()
         argument = self._function_argument()
-        if name == "cbrt":
-            term: Term = Apply("root", (argument, integer(3)))
+        if name == "exp":
+            term: Term = Apply("^", (E, argument))
+        elif name == "cbrt":
+            term = Apply("root", (argument, integer(3)))
         elif name == "log" and base is not None:
             term = Apply("logb", (argument, base))
         elif name in ("max", "min", "gcd", "lcm") and isinstance(argument, Apply):

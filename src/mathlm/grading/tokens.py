@@ -83,7 +83,8 @@ TEXT_COMMANDS = words_of(
 )
 _NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
 _GROUPED = r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
-_REST = r"|(?P<command>\\[A-Za-z]+\*?|\\.)|(?P<word>[A-Za-z]+)|(?P<sign><=|>=|!=|==|:=|->|\.\.\.|.)"
+_SIGN = r"(?P<sign><=|>=|!=|==|:=|->|\*\*|\.\.\.|.)"
+_REST = rf"|(?P<command>\\[A-Za-z]+\*?|\\.)|(?P<word>[A-Za-z]+)|{_SIGN}"
 _PLAIN = re.compile(rf"(?P<space>\s*)(?:(?P<number>{_NUMBER}){_REST})", re.DOTALL)
 _THOUSANDS = re.compile(rf"(?P<space>\s*)(?:(?P<number>{_GROUPED}|{_NUMBER}){_REST})", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+\*?)\}")
