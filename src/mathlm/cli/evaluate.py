@@ -51,17 +51,21 @@ def run(args: argparse.Namespace) -> int:
     from mathlm.cli.run import show_plan, show_reports
     from mathlm.core.progress import Progress
     from mathlm.core.recipe import build_recipe
-    from mathlm.core.runs import run_recipe
-    from mathlm.stages import KINDS, kinds
+    from mathlm.core.runs import follow_recipe, run_recipe
+    from mathlm.stages import kinds
 
     if args.list:
         return _list(json_lines=args.json)
     if args.check:
         return _check(args.words, json_lines=args.json)
-    recipe = build_recipe(recipe_tree(args.words), KINDS)
+    known = kinds(os.environ.get)
+    recipe = build_recipe(recipe_tree(args.words), known)
     directory = Path(args.out) if args.out else _directory(recipe)
     if args.dry_run:
         show_plan(recipe, directory)
+        return 0
+    if int(os.environ.get("RANK", "0")) > 0:  # started by torchrun beside the first process
+        follow_recipe(recipe, directory, known)
         return 0
     run_recipe(recipe, directory, kinds(os.environ.get), Progress(quiet=args.quiet))
     if args.json:
