@@ -126,7 +126,7 @@ class Packer:
         number = len(self.items["p"])
         segments = completion.segments if completion is not None else ()
         program = any(segment.source == "tool" for segment in segments)
-        program = program or self.evaluations[evaluation].kind(key.solver) == "program"
+        program = program or self.evaluations[evaluation].kind(key.solver) != "cot"
         counting = verdicts.get(self.evaluations[evaluation].policy)
         columns = {
             "p": problem,
