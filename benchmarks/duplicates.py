@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 
 from mathlm.core.executor import Local
 from mathlm.corpus.duplicate_config import Duplicates
-from mathlm.corpus.duplicate_steps import Fingerprinting, Part, fingerprint_part, mark_duplicates
+from mathlm.corpus.duplicate_steps import Fingerprinting, Part, fingerprint, mark_duplicates
 from mathlm.corpus.tables import SCHEMA
 
 FILE_DOCUMENTS = 10_000
@@ -69,11 +69,12 @@ def similarity(left: list[str], right: list[str]) -> float:
 def made(number: int, seed: int) -> Iterator[tuple[str, list[str], float]]:
     """Id, words and, for a copy, its similarity to the document before it (else 0)."""
     words = np.array(vocabulary())
-    weights = 1 / np.arange(1, len(words) + 1)
+    shares = np.cumsum(1 / np.arange(1, len(words) + 1))
+    shares /= shares[-1]
     rng, draw = random.Random(seed), np.random.default_rng(seed)
     count = 0
     while count < number:
-        text: list[str] = draw.choice(words, 640, p=weights / weights.sum()).tolist()
+        text: list[str] = words[np.searchsorted(shares, draw.random(640))].tolist()
         for place in rng.sample(range(640), 40):
             formula = rng.choice(FORMULAS)
             text[place] = formula % rng.randrange(1000)
@@ -107,7 +108,7 @@ def write_documents(folder: Path, number: int) -> list[Planted]:
             schema=SCHEMA,
         )
         path = folder / f"documents-{begin // FILE_DOCUMENTS:05d}.parquet"
-        pq.write_table(table, path, compression="zstd")
+        pq.write_table(table, path, compression="zstd", row_group_size=1024)
     return pairs
 
 
@@ -115,7 +116,9 @@ def ours(folder: Path, scratch: Path) -> None:
     """Fingerprints of every file, then the marks: what the corpus stage does."""
     settings, executor = Duplicates(), Local(1)
     part = Part("bench", "bench", folder, scratch / "signatures")
-    list(executor.map(fingerprint_part, [Fingerprinting(part, settings, True, "key")]))
+    files = zip(part.files(), part.groups(), strict=True)
+    tasks = [Fingerprinting(file, target, settings, True, "key") for file, target in files]
+    list(executor.map(fingerprint, tasks))
     mark_duplicates([part], settings, executor, target=(scratch / "marks", "key"))
 
 
@@ -126,6 +129,15 @@ def kept_by_us(folder: Path, scratch: Path) -> set[str]:
     return {one for one, stays in zip(ids, kept, strict=True) if stays}
 
 
+def peak_mib() -> float:
+    """Peak resident memory of this program (`ru_maxrss` would count its parent's, too)."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS: bytes
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def child(folder: str) -> None:
     """Ours in a process of its own: CPU seconds, wall seconds, peak memory."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -134,7 +146,7 @@ def child(folder: str) -> None:
         figures = {
             "seconds": time.process_time() - cpu,
             "wall_seconds": time.perf_counter() - wall,
-            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mib": peak_mib(),
         }
         Path(folder, "kept.json").write_text(
             json.dumps(sorted(kept_by_us(Path(folder), Path(scratch))))

@@ -88,7 +88,7 @@ def datatrove(folder: Path, setting: str) -> list[str]:
     logger.remove()
     name, bits, *plain = setting.split("-")
     if plain:  # words between white space: the least that a tokenizer can cost
-        tokenizer = word_tokenizers.WhitespaceTokenizer("eng")
+        tokenizer = word_tokenizers.WhitespaceTokenizer()
         word_tokenizers.load_word_tokenizer = lambda *_, **__: tokenizer
         from datatrove.pipeline.dedup import minhash
 

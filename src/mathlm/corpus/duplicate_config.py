@@ -26,7 +26,7 @@ class NearDuplicates(StageConfig):
     """Compared documents are joined when this share of the bands × rows values agrees."""
     partitions: int | None = neutral(None, ge=1, le=65536)
     """Ranges into which the keys are parted, each worked alone: more take less memory, and never
-    change the outcome. None takes as many as keep a part under half a million keys."""
+    change the outcome. None takes as many as keep a part under a quarter of a million keys."""
 
 
 class RepeatedLines(StageConfig):

@@ -29,7 +29,7 @@ _LEADERS, _COMPARISONS = 1000, 1 << 24
 """In a bucket of documents that mostly differ, so many are compared with all others at most, and
 about so many comparisons are made: more would take quadratic time, and what is alike shares other
 bands, too."""
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 15
 
 Pairs = tuple[Positions, Positions]
 
@@ -114,7 +114,7 @@ def _leaders(bucket: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
 
 
 def _chunks(buckets: Buckets) -> Iterator[Buckets]:
-    """Buckets in parts of about 64 thousand entries, each bucket whole."""
+    """Buckets in parts of about 32 thousand entries, each bucket whole."""
     begin = 0
     while begin < len(buckets.bucket):
         last = buckets.bucket[min(begin + _AT_ONCE, len(buckets.bucket)) - 1]

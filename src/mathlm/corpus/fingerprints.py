@@ -124,12 +124,14 @@ def write_fingerprints(
 
     `batches` have the columns of documents; without `near` they can be no near duplicates.
     """
-    counts: list[int] = []
-    for number, run in enumerate(_runs(batches)):
-        folder = group / f"{number:05d}"
-        folder.mkdir()
-        _write_run(run, settings, folder, near=near)
-        counts.append(run.num_rows)
+    counts, held = list[int](), list[_Judged]()
+    for batch, ends_run in _pieces(batches):
+        held.append(_judge(batch, settings))
+        if ends_run:
+            counts.append(_write_run(held, group / f"{len(counts):05d}", near=near))
+            held = []
+    if held:
+        counts.append(_write_run(held, group / f"{len(counts):05d}", near=near))
     record = {"format": FORMAT, "shape": shape_of(settings), "documents": counts}
     (group / "runs.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
     return sum(counts)
@@ -141,54 +143,66 @@ def shape_of(settings: Duplicates) -> dict[str, int]:
     return {"words": near.words, "bands": near.bands, "rows": near.rows, "deals": near.deals}
 
 
-def _runs(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    held, rows = list[pa.Table](), 0
+def _pieces(batches: Iterable[pa.Table]) -> Iterator[tuple[pa.Table, bool]]:
+    """Tables of which none lies in two runs, and whether it is the last of a run."""
+    rows = 0
     for batch in batches:
         begin = 0
-        while rows + batch.num_rows - begin >= RUN_DOCUMENTS:
+        while begin < batch.num_rows:
             part = batch.slice(begin, RUN_DOCUMENTS - rows)
-            yield pa.concat_tables([*held, part])
-            held, rows, begin = [], 0, begin + part.num_rows
-        if begin < batch.num_rows:
-            held.append(batch.slice(begin))
-            rows += batch.num_rows - begin
-    if held:
-        yield pa.concat_tables(held)
+            begin, rows = begin + part.num_rows, rows + part.num_rows
+            yield part, rows == RUN_DOCUMENTS
+            rows %= RUN_DOCUMENTS
 
 
-def _write_run(table: pa.Table, settings: Duplicates, folder: Path, *, near: bool) -> None:
-    rows = np.arange(table.num_rows)
+class _Judged(NamedTuple):
+    """What is kept of some documents: all but their texts."""
+
+    names: pa.Table
+    urls: list[bytes]
+    """A digest of each URL, empty where there is none."""
+    exact: bytes
+    signatures: minhash.Signatures
+
+
+def _judge(table: pa.Table, settings: Duplicates) -> _Judged:
     provenance = table["provenance"].combine_chunks()
-    urls = provenance.field("url").to_pylist() if settings.urls else []
-    dates = provenance.field("date").to_pylist()
-    exact, lengths = bytearray(), list[int]()
+    urls = provenance.field("url").to_pylist() if settings.urls else [None] * table.num_rows
+    texts = table["text"].to_pylist()
+    exact = b"".join(map(exact_key, texts))
+    parts = list(minhash.signatures(texts, **shape_of(settings)))
+    whole = minhash.Signatures(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    scored = "quality" in table.column_names
+    columns = {
+        "id": table["id"],
+        "source": table["source"],
+        "quality": table["quality"] if scored else pa.nulls(table.num_rows),
+        "length": list(map(len, texts)),
+        "date": pa.array(map(seconds_of, provenance.field("date").to_pylist()), pa.int64()),
+        "text": np.frombuffer(exact, "<u8")[::2],
+    }
+    digests = [_digest(normalise_url(url)) if url else b"" for url in urls]
+    return _Judged(pa.table(columns).cast(NAMES), digests, exact, whole)
 
-    def texts() -> Iterator[str]:
-        for batch in table.select(["text"]).to_batches():
-            for text in batch.column(0).to_pylist():
-                lengths.append(len(text))
-                exact.extend(exact_key(text))
-                yield text
 
-    parts = list(minhash.signatures(texts(), **shape_of(settings)))
-    any_words, values, keys = (np.concatenate(column) for column in zip(*parts, strict=True))
-    with_url = np.array([bool(url) for url in urls], bool)
-    digests = b"".join(_digest(normalise_url(url)) for url in urls if url)
-    _save_wide(folder, "url", digests, np.flatnonzero(with_url))
-    _save_wide(folder, "exact", bytes(exact), rows)
+def _write_run(held: list[_Judged], folder: Path, *, near: bool) -> int:
+    """Write the fingerprints of a run; returns the number of its documents."""
+    folder.mkdir()
+    urls = [digest for one in held for digest in one.urls]
+    with_url = np.array([bool(digest) for digest in urls], bool)
+    _save_wide(folder, "url", b"".join(urls), np.flatnonzero(with_url))
+    _save_wide(folder, "exact", b"".join(one.exact for one in held), np.arange(len(urls)))
+    any_words, values, keys = (
+        np.concatenate(column) for column in zip(*(one.signatures for one in held), strict=True)
+    )
     judged = np.flatnonzero(any_words) if near else np.empty(0, np.intp)
     order = np.argsort(keys[judged], axis=None)
     np.save(folder / "near-keys.npy", keys[judged].ravel()[order])
     np.save(folder / "near-rows.npy", np.repeat(judged, keys.shape[1])[order].astype(np.uint16))
     np.save(folder / "values.npy", values)
-    numbers = pa.table(
-        {
-            "length": lengths,
-            "date": pa.array(map(seconds_of, dates), pa.int64()),
-            "text": np.frombuffer(bytes(exact), "<u8")[::2],
-        }
-    )
-    _write_names(table, folder, numbers)
+    names = pa.concat_tables([one.names for one in held])
+    pq.write_table(names, folder / "names.parquet", compression="zstd")
+    return len(urls)
 
 
 def _save_wide(folder: Path, kind: Kind, digests: bytes, rows: npt.NDArray[np.intp]) -> None:
@@ -198,14 +212,6 @@ def _save_wide(folder: Path, kind: Kind, digests: bytes, rows: npt.NDArray[np.in
     np.save(folder / f"{kind}-keys.npy", halves[order, 0])
     np.save(folder / f"{kind}-rest.npy", halves[order, 1])
     np.save(folder / f"{kind}-rows.npy", rows[order].astype(np.uint16))
-
-
-def _write_names(documents: pa.Table, folder: Path, numbers: pa.Table) -> None:
-    scored = "quality" in documents.column_names
-    quality = documents["quality"] if scored else pa.nulls(documents.num_rows)
-    columns = {"id": documents["id"], "source": documents["source"], "quality": quality}
-    names = pa.table({**columns, **{n: numbers[n] for n in numbers.column_names}})
-    pq.write_table(names.cast(NAMES), folder / "names.parquet", compression="zstd")
 
 
 def runs_of(groups: Sequence[Path], settings: Duplicates, first: int = 0) -> list[Run]:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from mathlm.core.ngrams import Hashes, Positions
 from mathlm.corpus.fingerprints import Kind, Run
 
-_RECORDS = 1 << 19
-"""Keys in a range, where the user names no number of ranges: about 10 MiB read, 40 MiB at work."""
+_RECORDS = 1 << 18
+"""Keys in a range, where the user names no number of ranges: about 20 MiB at work."""
 
 
 class Buckets(NamedTuple):
@@ -30,7 +30,7 @@ class Buckets(NamedTuple):
 
 
 def number_of_ranges(runs: Sequence[Run], kind: Kind) -> int:
-    """How many ranges keep each under half a million keys."""
+    """How many ranges keep each under a quarter of a million keys."""
     return max(1, math.ceil(sum(len(run.load(f"{kind}-keys")) for run in runs) / _RECORDS))
 
 
