@@ -145,3 +145,18 @@ def test_prompts_without_room_and_answers_cut_off_are_said():
     assert first.startswith("sums, greedy: 2 of 5 prompts do not fit into the model's context")
     assert second == "sums, greedy: 20 % of the answers were cut off by max_tokens"
     assert list(remarks(endings([fine] * 10 + [cut]))) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("120.0", "C"), ("B", "B"), ("112.5", "B"), ("7", "7"), ("nonsense", "nonsense"), ("", "")],
+)
+def test_a_programs_value_is_the_choice_that_it_equals(value, expected):
+    from mathlm.grading.completions import Answered, choice_of
+
+    choices = ("100 km/h", "112.5 km/h", "120 km/h", "None of these")
+    problem = Problem(id="p", task="t", prompt="?", choices=choices, answer="C")
+    assert choice_of(problem, Answered(value, from_program=True)).text == expected
+    assert choice_of(problem, Answered(value)).text == value
+    open_ended = problem.model_copy(update={"choices": ()})
+    assert choice_of(open_ended, Answered(value, from_program=True)).text == value

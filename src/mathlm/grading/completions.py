@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mathlm.core.records import Completion, CompletionSegment, Problem, Status
-from mathlm.grading.grader import find
+from mathlm.grading.grader import find, is_choice, judge
 from mathlm.grading.typed import typed_text
 
 _FAILED: dict[str, Status] = {"timeout": "timeout"}
@@ -51,9 +51,24 @@ def answered(completion: Completion) -> Answered:
     return program
 
 
+def choice_of(problem: Problem, found: Answered) -> Answered:
+    """A program's value as the letter of the one choice that it equals; else as it stands."""
+    value = found.text.strip()
+    if not (found.from_program and problem.choices and value) or is_choice(value):
+        return found
+    said = find(value).answer or value
+    equal = [
+        letter
+        for letter, choice in zip("ABCDEFGHIJ", problem.choices, strict=False)
+        if (judgement := judge(find(choice).answer or choice, said)) is not None
+        and judgement.status == "correct"
+    ]
+    return replace(found, text=equal[0]) if len(equal) == 1 else found
+
+
 def answer_of(problem: Problem, completion: Completion) -> str | None:
     """The answer that grading would read from a completion; None where there is none."""
-    found = answered(completion)
+    found = choice_of(problem, answered(completion))
     if found.status is not None or not found.text.strip():
         return None
     return find(found.text, bool(problem.choices)).answer

@@ -17,7 +17,7 @@ from mathlm.core.errors import UserError
 from mathlm.core.records import Completion, Problem, Verdict
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import read_json, read_jsonl, write_json, write_jsonl
-from mathlm.grading.completions import Answered, answered
+from mathlm.grading.completions import Answered, answered, choice_of
 from mathlm.grading.config import GradeConfig
 from mathlm.grading.endings import endings, remarks
 from mathlm.grading.grader import judge
@@ -75,11 +75,12 @@ def regrade(
     workers: int = 1,
 ) -> Iterator[Verdict]:
     """Verdicts of completions in their order, with the class of equivalent answers."""
-    found = [answered(completion) for completion in completions]
-    pairs = [
-        (_problem(problems, completion).answer or "", item.text)
-        for completion, item in zip(completions, found, strict=True)
+    asked = [_problem(problems, completion) for completion in completions]
+    found = [
+        choice_of(problem, answered(completion))
+        for problem, completion in zip(asked, completions, strict=True)
     ]
+    pairs = [(problem.answer or "", item.text) for problem, item in zip(asked, found, strict=True)]
     by_task: dict[str, list[int]] = {}
     for index, completion in enumerate(completions):
         by_task.setdefault(completion.task, []).append(index)
