@@ -82,3 +82,17 @@ def forced(name: str, before: Sequence[int], after: Sequence[int]) -> torch.Tens
         logits = model(name)(torch.tensor([[*before, *after]])).logits[0].float()
     rows = torch.log_softmax(logits, -1)[len(before) - 1 : -1]
     return rows.gather(1, torch.tensor(list(after))[:, None])[:, 0]
+
+
+def theirs(name: str, ids: Sequence[int], tokens: int, **options: Any) -> tuple[int, ...]:
+    prompt = torch.tensor([list(ids)])
+    out = model(name).generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        max_new_tokens=tokens,
+        do_sample=False,
+        eos_token_id=None,
+        pad_token_id=0,
+        **options,
+    )
+    return tuple(out[0, prompt.shape[1] :].tolist())
