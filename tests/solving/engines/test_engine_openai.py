@@ -189,7 +189,8 @@ def test_a_thought_that_the_server_keeps_apart_stands_before_the_text() -> None:
     body = {"choices": [{"message": message, "finish_reason": "stop"}]}
     engine = answering(lambda: httpx.Response(200, json=body))
     request = Request((Message("user", "2 + 3?"),))
-    assert asyncio.run(engine.generate(request)).text == "<think>\n2 + 3\n</think>\n\n5"
+    made = asyncio.run(engine.generate(request))
+    assert (made.thought, made.text) == ("2 + 3", "5")
     engine.close()
 
 

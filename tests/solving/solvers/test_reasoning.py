@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from mathlm.core.records import Completion, CompletionSegment, Problem
 from mathlm.grading.completions import answer_of, answered
-from mathlm.solving.engines.protocol import Sampling
+from mathlm.solving.engines.protocol import Generation, Request, Sampling
 from mathlm.solving.services import Services
 from mathlm.solving.solvers.asking import Asking
 from mathlm.solving.solvers.cot import chain_of_thought
@@ -80,6 +81,31 @@ def test_a_thought_over_its_budget_is_ended_for_the_model() -> None:
     assert made.segments[1].text == "\n</think>\n\n" and made.segments[1].thought
     assert made.segments[-1].text == ANSWER and answer_of(PROBLEM, made) == "6"
     assert made.cost.model_tokens == 30 + len(ANSWER + END)
+
+
+@dataclass
+class Server:
+    """A chat server that tells thoughts apart."""
+
+    text: str
+    asked: int = 0
+
+    async def generate(self, request: Request) -> Generation:
+        self.asked += 1
+        reason = "eos" if self.text else "length"
+        return Generation(self.text, (), (), reason, 9, thought="Is it\n\n5?", counted_tokens=7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reasoning", [True, False])
+@pytest.mark.parametrize("text", ["\\boxed{6}", ""])
+def test_a_server_that_tells_thoughts_apart(reasoning: bool, text: str) -> None:
+    engine = Server(text)
+    how = Asking("r", CHAT, 1, Sampling(max_tokens=100), reasoning=reasoning)
+    services = Services(engine=engine)  # type: ignore[arg-type]
+    (made,) = asyncio.run(chain_of_thought(PROBLEM, 0, services, how=how))
+    assert engine.asked == 1 and made.cost.model_tokens == 7
+    assert [s.thought for s in made.segments] == ([True, False] if text else [True])
+    assert answer_of(PROBLEM, made) == ("6" if text else None)
 
 
 def test_total_tokens_are_a_budget() -> None:

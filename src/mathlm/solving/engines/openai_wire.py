@@ -138,7 +138,8 @@ class Wire:
     def generation(self, answer: Mapping[str, Any], request: Request) -> Generation:
         """What the first choice of an answer says."""
         choice = _choice(answer)
-        text, logprobs = _text(choice), _logprobs(choice.get("logprobs"))
+        logprobs = _logprobs(choice.get("logprobs"))
+        text, thought = _text(choice)
         if (self.logprobs or request.top_logprobs) and logprobs is None:
             raise UserError(
                 f"log-probabilities are asked for, and the server of {self.model} gives none:"
@@ -150,6 +151,7 @@ class Wire:
         used = answer.get("usage") or {}
         made = Generation(
             text=text,
+            thought=thought,
             token_ids=ids,
             logprobs=found,
             finish_reason="length" if choice.get("finish_reason") == "length" else "eos",
@@ -170,14 +172,13 @@ def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return choice
 
 
-def _text(choice: Mapping[str, Any]) -> str:
-    """The text; a thought that the server keeps apart stands before it, marked as models do."""
+def _text(choice: Mapping[str, Any]) -> tuple[str, str]:
+    """The text, and the thought that the server keeps apart from it (no stop counts in that)."""
     message = choice.get("message")
     if not isinstance(message, dict):
-        return str(choice.get("text") or "")
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    text = str(message.get("content") or "")
-    return f"<think>\n{thought}\n</think>\n\n{text}" if thought else text
+        return str(choice.get("text") or ""), ""
+    thought = message.get("reasoning_content") or message.get("reasoning") or ""
+    return str(message.get("content") or ""), str(thought)
 
 
 def _stopped(made: Generation, choice: Mapping[str, Any], sampling: Sampling) -> Generation:

@@ -112,6 +112,8 @@ class Generation:
     processed_logprobs: tuple[float, ...] = ()
     """Log-probability (nats) of each chosen token under the distribution that it was drawn from,
     after penalty, temperature and truncation; 0 for greedy choices."""
+    thought: str = ""
+    """What the model thought first, where a server tells it apart from the text."""
     counted_tokens: int = 0
     """How many tokens the model chose, where a server says how many but not which."""
 

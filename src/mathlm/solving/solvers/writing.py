@@ -77,7 +77,7 @@ class Writing:
         made = await self._engine.generate(replace(request, sampling=sampling))
         if made.finish_reason == "length" and limit < max_tokens:
             made = replace(made, finish_reason="budget")
-        self._take(made, thought=thought)
+        self._take(made, thought=thought and not made.thought)
         return made
 
     def _left(self) -> int | None:
@@ -96,6 +96,11 @@ class Writing:
                 "model_tokens": self._cost.model_tokens + made.tokens,
             }
         )
+        if made.thought:  # a server told it apart; its text is the answer already
+            told = f"<think>\n{made.thought}\n{THINK_END}\n\n"
+            self.segments.append(CompletionSegment(source="model", text=told, thought=True))
+            if not made.text:
+                return
         self.segments.append(
             CompletionSegment(
                 source="model",
@@ -173,12 +178,15 @@ class Writing:
 
 
 async def think(text: Writing, how: Asking) -> Generation | None:
-    """The model's thought; None when the answer may follow, else how the thought was broken off.
+    """The model's thought; None when the answer may follow, else what the text ended with.
 
-    A thought over `think_tokens` is ended by the solver.
+    A thought over `think_tokens` is ended by the solver. A server that tells thoughts apart has
+    written the answer too.
     """
     limit = how.sampling.max_tokens if how.think_tokens is None else how.think_tokens
     made = await text.turn((THINK_END,), limit, thought=True)
+    if made.thought:
+        return made
     if made.finish_reason == "stop":
         return None
     if made.finish_reason == "length" and how.think_tokens is not None:
