@@ -9,7 +9,8 @@ says which steps): each of its settings once, then the best one in turns with ou
 the filters of web pages at their defaults (language, mathematics, repetition, addresses …), once
 with the prefilter on raw bytes and once without it; the ratio is that of the latter, since the peer
 parses every page. `--scaling` measures time and peak memory for 1, 2, 4 and 8 times the input.
-One JSON line; times are wall time with the same number of processes at work.
+One JSON line: pages per second of wall time, with the same number of processes at work, and of CPU
+(`cpu_…`: on a busy machine the better figure).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import io
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -85,19 +87,25 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
 def ours(warcs: Path, workers: int, *, prefilter: bool) -> dict[str, Any]:
     """Seconds from WARC to Parquet, and what the funnel's last step kept."""
     source = WarcSource(files=(f"{warcs}/*.warc.gz",))
     filters = WebFilters(prefilter=prefilter)
     quiet = Progress(quiet=True)
     with scratch() as out:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), cpu_seconds()
         services = Services(quiet, workers)
         reader = WebReader("web", source, services, "default", "k", out / "work", filters)
         reader.read(*shards_of(source, quiet), target=(out / "web", "k"))
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, cpu_seconds() - before
         rows = json.loads((out / "web" / "rows.json").read_text())
-    return {"seconds": seconds, "documents": rows[-1]["kept"]}
+    return {"seconds": seconds, "cpu_seconds": cpu, "documents": rows[-1]["kept"]}
 
 
 def peer(python: str, warcs: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -119,24 +127,24 @@ def compare(warcs: Path, number: int, workers: int, args: argparse.Namespace) ->
         for settings in PEER_SETTINGS
     ]
     best, first = min(tried, key=lambda pair: pair[1]["seconds"])
-    rounds: dict[str, list[float]] = {"ours": [], "ours_prefilter": [], "peer": [first["seconds"]]}
-    documents = {}
+    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "ours_prefilter": [], "peer": [first]}
     for turn in range(args.rounds):
-        for name, prefilter in (("ours", False), ("ours_prefilter", True)):
-            found = ours(warcs, workers, prefilter=prefilter)
-            rounds[name].append(found["seconds"])
-            documents[name] = found["documents"]
+        runs["ours"].append(ours(warcs, workers, prefilter=False))
+        runs["ours_prefilter"].append(ours(warcs, workers, prefilter=True))
         if turn:
-            rounds["peer"].append(peer(args.peer_python, warcs, best)["seconds"])
-    speed = {name: number / statistics.median(seconds) for name, seconds in rounds.items()}
-    return {
-        "pages_per_s": {name: round(value, 1) for name, value in speed.items()},
-        "ratio": round(speed["ours"] / speed["peer"], 2),
-        "ratio_prefilter": round(speed["ours_prefilter"] / speed["peer"], 2),
-        "documents": {**documents, "peer": first["documents"]},
-        "peer_settings": best,
-        "peer_versions": first["versions"],
-    }
+            runs["peer"].append(peer(args.peer_python, warcs, best))
+    found: dict[str, Any] = {"peer_settings": best, "peer_versions": first["versions"]}
+    found["documents"] = {name: many[0]["documents"] for name, many in runs.items()}
+    for unit in ("seconds", "cpu_seconds"):
+        speed = {
+            name: number / statistics.median(run[unit] for run in many)
+            for name, many in runs.items()
+        }
+        clock = "cpu_" if unit == "cpu_seconds" else ""
+        found[f"pages_per_{clock}s"] = {name: round(value, 1) for name, value in speed.items()}
+        for name in ("ours", "ours_prefilter"):
+            found[f"{clock}ratio{name[4:]}"] = round(speed[name] / speed["peer"], 2)
+    return found
 
 
 SCALING = """

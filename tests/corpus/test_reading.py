@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from mathlm.cli import main
 from mathlm.core.errors import UserError
 from mathlm.core.processes import Pool
 from mathlm.corpus import reading
@@ -329,3 +330,20 @@ def test_globs_and_missing_files(tmp_path, shared):
     for name in ("none.warc.gz", "none-*.warc.gz"):
         with pytest.raises(UserError, match="no such file"):
             shared.read_web(WarcSource(files=(str(tmp_path / name),)), tmp_path / "o2")
+
+
+def test_extract_takes_archives(tmp_path, shared, capsys):
+    pages = [(f"https://e.org/{n}", page.encode(), None) for n, page in enumerate(shared.PAGES)]
+    path = shared.warc_of(pages, tmp_path / "a.warc.gz")
+    single = tmp_path / "one.html"
+    single.write_text(shared.PAGES[4])
+    whole = path.read_bytes()
+    (tmp_path / "cut.warc.gz").write_bytes(whole[: len(whole) - 100])
+    files = [str(tmp_path / "cut.warc.gz"), str(single), str(path)]
+    assert main(["extract", "--json", *files]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    texts = [line["text"] for line in lines]
+    assert texts == [*shared.TEXTS[:4], "", shared.TEXTS[4], *shared.TEXTS]
+    assert [line["reason"] for line in lines if not line["text"]] == ["cut off"]
+    assert lines[0]["source"] == f"{files[0]}:0"
+    assert lines[5]["source"] == files[1]
