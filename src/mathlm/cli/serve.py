@@ -33,11 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for option, default, text in (
         ("--max-rows", 64, "most texts generated at a time"),
-        ("--memory-mib", 1024, "memory for keys and values"),
         ("--max-waiting", 1024, "most texts under way or waiting; above it clients get 429"),
         ("--body-mib", 4, "largest request"),
     ):
         parser.add_argument(option, type=int, default=default, help=f"{text} (default {default})")
+    parser.add_argument(
+        "--memory-mib",
+        type=int,
+        help="memory for keys and values (default: 1 GiB on a CPU, most of what is free on a GPU)",
+    )
     parser.add_argument("--json", action="store_true", help="say where it listens as JSON")
     parser.add_argument("--quiet", action="store_true", help="say nothing")
 
@@ -69,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     for name in ("max_rows", "memory_mib", "max_waiting", "body_mib"):
-        if getattr(args, name) < 1:
+        if (value := getattr(args, name)) is not None and value < 1:
             option = "--" + name.replace("_", "-")
             raise UserError(f"{option} must be at least 1, not {getattr(args, name)}")
     if not 0 <= args.port < 1 << 16:
