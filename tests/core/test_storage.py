@@ -88,3 +88,25 @@ def test_a_group_is_published_with_its_manifest_last(tmp_path: Path) -> None:
     (tmp_path / "loose").mkdir()
     with pytest.raises(UserError, match="only a finished group"):
         storage.publish(tmp_path / "loose", f"file://{tmp_path}/store/l")
+
+
+def test_of_two_writers_of_a_shared_group_the_first_counts(tmp_path):
+    with storage.atomic_group(tmp_path / "g", {"key": 1}, shared=True) as one:
+        (one / "a").write_text("same")
+        with storage.atomic_group(tmp_path / "g", {"key": 1}, shared=True) as two:
+            assert one != two
+            (two / "a").write_text("same")
+        before = (tmp_path / "g" / "a").stat().st_ino
+    assert (tmp_path / "g" / "a").stat().st_ino == before
+    assert [path.name for path in tmp_path.iterdir()] == ["g"]
+    with storage.atomic_group(tmp_path / "g", {"key": 2}, shared=True) as other:
+        (other / "b").write_text("other settings")
+    assert sorted(path.name for path in (tmp_path / "g").iterdir()) == ["b", "manifest.json"]
+
+
+def test_leftovers_of_killed_writers_are_swept(tmp_path):
+    (tmp_path / "x" / "g.0123.part").mkdir(parents=True)
+    (tmp_path / "x" / "g.0123.old").mkdir()
+    (tmp_path / "x" / "kept.part").write_text("a file")
+    storage.sweep(tmp_path)
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["kept.part"]

@@ -67,3 +67,36 @@ def test_a_key_stands_for_all_values_of_its_band():
         equal = band_keys(changed, 3) == keys
         assert equal.tolist() == [[band != place // 4 for band in range(3)]]
     assert len(set(band_keys(np.zeros((1, 12), np.uint32), 3)[0].tolist())) == 3
+
+
+def test_another_deal_finds_what_one_misses():
+    texts = [text for seed in range(400) for text in pair(700, 150, seed)]  # similarity 0.7
+    keys = together(texts, words=1, deals=2).keys
+    agree = keys[0::2] == keys[1::2]
+    assert agree.shape[1] == 28
+    first, both = agree[:, :14].any(axis=1).mean(), agree.any(axis=1).mean()
+    assert abs(first - (1 - (1 - 0.7**8) ** 14)) < 0.08
+    assert abs(both - (1 - (1 - 0.7**8) ** 28)) < 0.08
+    assert np.array_equal(keys[:, :14], together(texts, words=1).keys)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["设函数在闭区间上连续且可导则存在一点使得等式成立", "関数は連続である", "ฟังก์ชันต่อเนื่องบนช่วงปิด"],
+)
+def test_scripts_without_spaces_have_words(sentence):
+    text = "".join(f"{sentence}{chr(0x4E00 + number)}" for number in range(60))
+    close = text.replace(chr(0x4E00 + 30), "")
+    values = together([text, close, text[::-1]]).values
+    assert 0.8 < (values[0] == values[1]).mean() < 1
+    assert (values[0] == values[2]).mean() < 0.2
+
+
+def test_a_long_text_is_its_own_neighbour_whatever_the_pieces():
+    words = [f"w{number % 70_000}" for number in range(90_000)]
+    texts = [" ".join(words), "new " + " ".join(words), " ".join(words[:45_000]), "x" * 3_000_000]
+    found = together(texts)
+    assert (found.values[0] == found.values[1]).mean() > 0.95
+    assert (found.values[0] == found.values[2]).mean() < 0.8
+    assert found.any_words.all()
+    assert np.array_equal(found.values[2], together(texts[2:3]).values[0])
