@@ -9,6 +9,7 @@ import pytest
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,3 +28,17 @@ def data_dir() -> Path:
 def root() -> Path:
     """The project's root."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """A Ray head of one CPU on this machine, to which tests add nodes that may be lost."""
+    pytest.importorskip("ray", reason="Ray is not installed (pip install 'mathlm[ray]')")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **RAY_NODE})
+    yield cluster
+    cluster.shutdown()
+
+
+RAY_NODE = {"include_dashboard": False, "object_store_memory": 80 << 20}

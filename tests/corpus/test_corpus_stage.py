@@ -136,7 +136,8 @@ def test_every_document_is_accounted_for(tmp_path, inputs):
     rows = json.loads((out / "funnel.json").read_text())
     check(rows)
     of_web_only = ("prefilter",)
-    steps = [step for step in STEPS for _ in range(1 if step in of_web_only else 4)]
+    done = [step for step in STEPS if step != "repeated_lines"]  # off unless it is asked for
+    steps = [step for step in done for _ in range(1 if step in of_web_only else 4)]
     assert [row["step"] for row in rows] == steps
     funnel = funnel_of(out)
     read = funnel["read", "records"]
@@ -336,6 +337,34 @@ def test_a_new_crawl_against_an_earlier_run(tmp_path):
     )
     make(tmp_path / "third", third)
     assert kept_ids(tmp_path / "third") == set()
+
+
+def test_urls_dates_and_repeated_lines_of_records(tmp_path):
+    def row(number, path, date, text):
+        url = f"https://a.org/{path}"
+        lines = ["Share this page with friends", "", text, "", "$$x^2$$", "All rights reserved"]
+        return {"id": f"p{number}", "url": url, "date": date, "text": "\n".join(lines)}
+
+    rows = [row(n, n, "2024-01-02", prose(n, 60)) for n in range(20)]
+    rows += [row(20, "3/?utm_source=x", "2024-01-01", prose(3, 60))]
+    rows += [{"id": "empty", "url": "http://a.org/e", "text": "Share this page with friends"}]
+    rows += [{"id": "other", "text": "Share this page with friends"}]
+    config = records_in(tmp_path / "r.jsonl", rows)
+    config = against(config, lines={"documents": 5})
+    make(tmp_path / "out", config)
+    funnel = funnel_of(tmp_path / "out")
+    assert funnel["url_duplicates", "r"]["dropped"] == {"url duplicate": 1}
+    assert funnel["repeated_lines", "r"]["dropped"] == {"only repeated lines": 1}
+    assert funnel["repeated_lines", "r"]["noted"]["lines cut"] == 43
+    assert kept_ids(tmp_path / "out") == {f"p{n}" for n in range(21) if n != 3} | {"other"}
+    texts = [
+        one
+        for path in (tmp_path / "out" / "documents").rglob("*.parquet")
+        for one in pq.read_table(path)["text"].to_pylist()
+    ]
+    assert sum("Share this" in text for text in texts) == 1
+    assert sum("$$x^2$$" in text for text in texts) == 20
+    assert "lines cut: 43" in (tmp_path / "out" / "card.md").read_text()
 
 
 def test_against_what_has_no_signatures(tmp_path):

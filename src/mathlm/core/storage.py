@@ -240,6 +240,14 @@ def sweep(directory: str | Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+def link_file(file: Path, name: Path) -> None:
+    """The same file under another name, without a copy where the file system can do that."""
+    try:
+        os.link(file, name)
+    except OSError:
+        shutil.copyfile(file, name)
+
+
 def read_manifest(directory: str | Path) -> dict[str, Any] | None:
     """The manifest of a committed group, or None where there is none."""
     path = Path(directory) / MANIFEST

@@ -104,10 +104,11 @@ def _funnel(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             row["kept"],
             ", ".join(f"{reason}: {n:,}" for reason, n in row["dropped"].items()),
             ", ".join(f"{reason}: {n:,}" for reason, n in row["failed"].items()),
+            ", ".join(f"{note}: {n:,}" for note, n in row.get("noted", {}).items()),
         ]
         for row in sorted(rows, key=lambda row: (row["source"], STEPS.index(row["step"])))
     ]
-    yield from _table(["source", "step", "in", "kept", "dropped", "failed"], body)
+    yield from _table(["source", "step", "in", "kept", "dropped", "failed", "noted"], body)
 
 
 def _licences(directory: Path, config: CorpusConfig) -> Iterator[str]:

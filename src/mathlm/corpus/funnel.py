@@ -16,6 +16,7 @@ STEPS = (
     "prefilter",
     "read",
     "filter",
+    "repeated_lines",
     "url_duplicates",
     "exact_duplicates",
     "near_duplicates",

@@ -34,7 +34,7 @@ def number_of_ranges(runs: Sequence[Run], kind: Kind) -> int:
     return max(1, math.ceil(sum(len(run.load(f"{kind}-keys")) for run in runs) / _RECORDS))
 
 
-def _range(keys: Hashes, part: int, parts: int) -> slice:
+def key_range(keys: Hashes, part: int, parts: int) -> slice:
     """Where the keys of the `part`-th of `parts` equal ranges stand in an ascending array."""
     low, high = ((part + side) * 2**64 // parts for side in (0, 1))
     begin = int(np.searchsorted(keys, np.uint64(low)))
@@ -47,7 +47,7 @@ def shared_keys(runs: Sequence[Run], kind: Kind, part: int, parts: int) -> Bucke
     keys, rest, documents = list[Hashes](), list[Hashes](), list[Positions]()
     for run in runs:
         all_keys: Hashes = run.load(f"{kind}-keys")
-        here = _range(all_keys, part, parts)
+        here = key_range(all_keys, part, parts)
         if here.start < here.stop:
             keys.append(all_keys[here])
             documents.append(run.load(f"{kind}-rows")[here].astype(np.int64) + run.first)

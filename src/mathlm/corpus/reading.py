@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from mathlm.core.errors import MachineError, UserError
 from mathlm.core.processes import Outcome, Pool
 from mathlm.core.progress import Task
-from mathlm.core.storage import atomic_group, read_manifest
+from mathlm.core.storage import atomic_group, link_file, read_manifest
 from mathlm.corpus import tables
 from mathlm.corpus.batches import STEPS, Batch, Blame, Request, settings_text, under_work
 from mathlm.corpus.filter_config import WebFilters
@@ -369,7 +369,7 @@ def _join(
             for step in STEPS:
                 _append(reading.target / f"{step}.jsonl", group / f"{step}.jsonl")
             for part, file in enumerate(sorted(reading.target.glob("documents-*.parquet"))):
-                _link(file, group / f"documents-{number:06d}-{part:05d}.parquet")
+                link_file(file, group / f"documents-{number:06d}-{part:05d}.parquet")
         rows["select"].count_beyond(total, source.max_documents)
         save_rows(group, list(rows.values()))
 
@@ -378,11 +378,3 @@ def _append(part: Path, whole: Path) -> None:
     if part.is_file():
         with part.open("rb") as source, whole.open("ab") as target:
             shutil.copyfileobj(source, target)
-
-
-def _link(file: Path, name: Path) -> None:
-    """The same file under another name, without a copy where the file system can do that."""
-    try:
-        os.link(file, name)
-    except OSError:
-        shutil.copyfile(file, name)

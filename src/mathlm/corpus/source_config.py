@@ -153,7 +153,9 @@ class RecordsSource(WebSettings):
     """The field that holds a page (characters or bytes), read as web pages are; `text` is then
     left aside."""
     url: str = "url"
-    """The field that holds a page's URL, where there is one."""
+    """The field that holds the URL, where there is one."""
+    date: str = "date"
+    """The field that holds the date (ISO 8601, HTTP's form or 14 digits), where there is one."""
     id: str = "id"
     """The field that holds the id; where it is absent the id is `file:line`."""
 

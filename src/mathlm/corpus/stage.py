@@ -46,6 +46,7 @@ from mathlm.corpus.duplicate_steps import (
 )
 from mathlm.corpus.filter_config import WebFilters, bound, files_digest
 from mathlm.corpus.fingerprints import runs_of
+from mathlm.corpus.line_steps import without_repeated_lines
 from mathlm.corpus.overlap_steps import mark_overlaps
 from mathlm.corpus.reading import WebReader, inputs_digest
 from mathlm.corpus.source_config import is_web
@@ -83,6 +84,7 @@ def run(
             services = Services(context.progress, context.workers, open_pages, executor)
             job = Job(config, work, directory, key, inputs, executor, filters)
             job.read(services)
+            job.cut_lines(context.progress)
             job.find_duplicates(context.progress)
             job.decontaminate(problems, context.progress)
             job.write()
@@ -153,10 +155,24 @@ class Job:
                 filters = steps.filters_of(source, self.config.mode)
                 steps.read_source(name, source, (filters, services), target=(target, self.key))
 
+    def texts(self, source: str) -> Path:
+        """Where a source's documents stand once read, without repeated lines where those go."""
+        return self.group("lines" if self.config.duplicates.lines.documents else "read", source)
+
+    def cut_lines(self, progress: Progress) -> None:
+        """Cut the lines that domains repeat, if the settings say so."""
+        settings = self.config.duplicates.lines
+        if not settings.documents or all(self.done(self.texts(n)) for n in self.config.sources):
+            return
+        progress.say("  lines repeated across domains")
+        read = {name: self.group("read", name) for name in self.config.sources}
+        target = (self.work / "lines", self.key)
+        without_repeated_lines(read, settings, self.executor, target=target)
+
     def parts(self) -> list[Part]:
         """The committed groups of all sources."""
         prints = self.directory / SIGNATURES
-        return [Part(n, n, self.group("read", n), prints / n) for n in self.config.sources]
+        return [Part(n, n, self.texts(n), prints / n) for n in self.config.sources]
 
     def find_duplicates(self, progress: Progress) -> None:
         """Fingerprints of every group, then duplicates over all of them and earlier runs."""
@@ -187,7 +203,7 @@ class Job:
         write_bytes(file, lines)
         for name, target in targets.items():
             if not self.done(target):
-                read, marks = self.group("read", name), self.work / "duplicates" / name
+                read, marks = self.texts(name), self.work / "duplicates" / name
                 given = (read, marks, (file, self.config.decontaminate))
                 source = self.config.sources[name]
                 mark_overlaps(source, given, self.executor, target=(target, self.key))
@@ -197,7 +213,7 @@ class Job:
         for name, source in self.config.sources.items():
             target = self.directory / "documents" / name
             if not self.done(target):
-                read = self.group("read", name)
+                read = self.texts(name)
                 marks = [self.work / "duplicates" / name, self.group("decontaminate", name)]
                 shard = self.config.shard_mib << 20
                 steps.write_source(source.held_out, shard, (read, marks), target=(target, self.key))
@@ -217,13 +233,13 @@ class Job:
 def _summarise(job: Job) -> None:
     """Merge the side files, write the funnel and, last of all, the card."""
     places = [
-        (job.group("read", name), job.work / "duplicates" / name, job.group("decontaminate", name))
+        [job.group(step, name) for step in ("read", "lines", "duplicates", "decontaminate")]
         for name in job.config.sources
     ]
     rows: list[dict[str, Any]] = []
     for step in funnel.STEPS:
         for groups in places:
-            for group in groups:
+            for group in filter(Path.is_dir, groups):
                 rows += [row for row in steps.rows_of(group) if row["step"] == step]
         sides = [group / f"{step}.jsonl" for groups in places for group in groups]
         _merge([side for side in sides if side.is_file()], f"{job.directory}/dropped/{step}.jsonl")

@@ -24,8 +24,9 @@ _BATCH_ROWS = 256
 
 def read_records(config: RecordsSource, source: str) -> Iterator[Loaded]:
     """A document or a failure for each record, in the order of files and records."""
+    fields = (config.text, config.id, config.url, config.date)
     for file in files_of(config.files):
-        for number, row in rows_of(file, config.kind, (config.text, config.id)):
+        for number, row in rows_of(file, config.kind, fields):
             yield _document(row, config, (source, file, number))
 
 
@@ -97,6 +98,8 @@ def _document(row: Any, config: RecordsSource, place: tuple[str, str, int]) -> L
     provenance = Provenance(file=name, offset=number)
     if not isinstance(row, dict):
         return Failed(f"{name}:{number}", "not a JSON object", provenance=provenance)
+    url, date = (identifier_of(row, field, "") or None for field in (config.url, config.date))
+    provenance = Provenance(file=name, offset=number, url=url, date=date)
     identifier = identifier_of(row, config.id, f"{name}:{number}")
     text = row.get(config.text)
     if not isinstance(text, str):
