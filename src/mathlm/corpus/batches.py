@@ -224,7 +224,8 @@ def prepare(*, settings: str) -> None:
 
     chosen = settings_of(settings)
     list(ArchiveIterator(io.BytesIO(b"")))
-    text = extract("<p>1 and 1 are 2.</p>").text
+    sentence = "The sum of two even numbers $a$ and $b$ is an even number as well. "
+    text = extract(f"<p>{sentence * 9}</p>").text
     document = Document.model_construct(id="", text=text, source="", provenance=Provenance())
     first_reason(document, chosen.gates.text)
 
