@@ -54,6 +54,7 @@ class Hashing:
 def config(samples: int = 3, **changes: Any) -> SolveConfig:
     vote = SolverConfig(kind="cot", samples=samples, temperature=1.0)
     settings: dict[str, Any] = {
+        "engine": "openai",  # in its place stands `Hashing`; a server's run loads no torch
         "model": "some/model",
         "tasks": ("arithmetic-seen",),
         "limit": 8,
@@ -116,15 +117,15 @@ def test_weights_name_a_model(tmp_path: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(bytes(20 << 20))
     context = StageContext("solve", tmp_path)
-    keys = [model_key(context, config(model=str(folder)))]
+    keys = [model_key(context, config(engine="local", model=str(folder)))]
     for place in (0, 7 << 20, (20 << 20) - 1):  # a tensor of a megabyte, wherever it lies
         with open(weights, "r+b") as file:
             file.seek(min(place, 19 << 20))
             file.write(b"\x01" * (1 << 20))
-        keys.append(model_key(context, config(model=str(folder))))
+        keys.append(model_key(context, config(engine="local", model=str(folder))))
     (folder / "README.md").write_text("said")
     assert len(set(keys)) == 4
-    assert model_key(context, config(model=str(folder))) == keys[-1]
+    assert model_key(context, config(engine="local", model=str(folder))) == keys[-1]
 
 
 def test_shards_are_joined_without_a_model(tmp_path: Path) -> None:
@@ -279,8 +280,10 @@ def test_stopped_by_the_user_it_says_one_line_and_goes_on(
 
         make_model(tmp_path / "base")
         model = f"{tmp_path}/base/model"
-    words = ["stage", "solve", f"model={model}", 'tasks=["arithmetic-seen"]', "limit=40",
-             "max_rows=4", "--out", str(tmp_path / "out"), "solvers.vote.kind=cot",
+    kind = "openai" if ours else "local"
+    words = ["stage", "solve", f"model={model}", f"engine={kind}",
+             'tasks=["arithmetic-seen"]', "limit=40", "max_rows=4",
+             "--out", str(tmp_path / "out"), "solvers.vote.kind=cot",
              "solvers.vote.samples=60", "solvers.vote.temperature=1.0",
              "solvers.vote.max_tokens=20"]  # fmt: skip
     code = STOPPED.format(tests=str(Path(__file__).parent.parent), ours=ours)
@@ -306,7 +309,8 @@ def test_the_real_engine_killed_at_any_time_ends_in_the_same_bytes(tmp_path: Pat
     from solving.test_solve_stage import make_model
 
     make_model(tmp_path / "base")
-    settings = {"limit": 8, "max_rows": 16, "model": str(tmp_path / "base/model")}
+    settings = {"limit": 8, "max_rows": 16, "engine": "local"}
+    settings["model"] = str(tmp_path / "base/model")
     short = {"max_tokens": 12, "temperature": 1.0, "samples": 24}
     wanted = config(solvers={"vote": SolverConfig(kind="cot", **short)}, **settings)
     whole = StageContext("solve", tmp_path / "whole", seed=1, workers=1)
