@@ -169,3 +169,26 @@ def test_a_client_that_stops_in_the_middle_of_its_body(hosted: Hosted, http: htt
     with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
         raw.sendall(head + b"Content-Length: 1000\r\n\r\n{")
     assert http.get("/models").status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_engine_that_breaks_is_said_and_the_next_request_works(stream: bool) -> None:
+    hosted = Hosted(model("llama"), tokenizer())
+    batcher: Any = hosted.engine._batcher
+    whole = batcher.step
+
+    def broken() -> None:
+        batcher.step = whole
+        raise RuntimeError("a detail of ours")
+
+    batcher.step = broken
+    body = {"model": "twin", "prompt": "x", "max_tokens": 3, "stream": stream}
+    try:
+        answer = httpx.post(f"{hosted.url}/completions", json=body, timeout=60)
+        assert answer.status_code == (200 if stream else 500), "a stream's head is sent already"
+        assert '"type":"server_error"' in answer.text and "detail" not in answer.text
+        assert '"finish_reason"' not in answer.text
+        again = httpx.post(f"{hosted.url}/completions", json=body, timeout=60)
+        assert again.status_code == 200 and '"finish_reason":"length"' in again.text
+    finally:
+        hosted.close()
