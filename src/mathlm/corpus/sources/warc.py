@@ -15,11 +15,12 @@ from typing import Any
 from mathlm.core.records import Provenance
 from mathlm.corpus.source_config import UrlsSource, WarcSource, WetSource
 from mathlm.corpus.sources.archives import TOO_LARGE, Archive, Found, Mark, Phase, Place
+from mathlm.corpus.sources.index import HTML_TYPES
 from mathlm.corpus.sources.items import Failed, Page, Skipped, Taken
 from mathlm.corpus.sources.payload import TooLargeError, decompress, matches_digest, unchunk
 from mathlm.corpus.sources.shards import Shard
 
-HTML = frozenset({"text/html", "application/xhtml+xml"})
+HTML = frozenset(HTML_TYPES)
 _VAGUE = frozenset({"", "application/octet-stream", "unknown/unknown", "text/unknown"})
 _SNIFF = re.compile(
     rb"<!doctype\s+html|<html\b|<head\b|<body\b|<title\b|<h1\b|<p\b|<div\b|<table\b", re.IGNORECASE
