@@ -75,7 +75,10 @@ def main() -> None:
     # The function's own reads and prints must not touch the pipe of work.
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stderr
-    name, prepare, options, path, memory_mib = receive(work)
+    try:
+        name, prepare, options, path, memory_mib = receive(work)
+    except EOFError:  # the parent was killed before it could say what to do
+        return
     sys.path[:] = path
     if prepare is not None:
         _load(prepare, options)()
