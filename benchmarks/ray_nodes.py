@@ -85,8 +85,12 @@ def main(arguments: list[str]) -> None:
         timed(work / "try", work / "warm", cluster.address)  # starts the node's processes
         a_page = timed(work / "try", work / "tried", cluster.address) / 400
         number = int(1.1 * args.seconds / a_page)
-        write_pages(pages, work / "pages", number)
-        one = timed(work / "pages", work / "one", cluster.address)
+        one = 0.0
+        while one < args.seconds:
+            number = max(number, int(1.1 * number * args.seconds / one)) if one else number
+            shutil.rmtree(work / "pages", ignore_errors=True)
+            write_pages(pages, work / "pages", number)
+            one = timed(work / "pages", work / "one", cluster.address)
         cluster.add_node(num_cpus=1)
         timed(work / "try", work / "warm", cluster.address)
         two = timed(work / "pages", work / "two", cluster.address)
