@@ -3,8 +3,9 @@
 import pytest
 import sympy
 
-from mathlm.core.records import TypedValue
+from mathlm.core.records import Completion, CompletionSegment, Problem, TypedValue
 from mathlm.grading import grade
+from mathlm.grading.stage import regrade
 from mathlm.grading.typed import typed_text
 
 x = sympy.Symbol("x")
@@ -30,6 +31,29 @@ def test_values_are_graded_as_answers(value, gold):
         text = "[Integer(5)]"
     answer = typed_text(TypedValue(type=type(value).__name__, value=text))
     assert grade(gold, answer).status == "correct", answer
+
+
+@pytest.mark.parametrize(
+    ("gold", "value", "status"),
+    [
+        (r"\sqrt2, -\sqrt2", "[-sqrt(2), sqrt(2)]", "correct"),
+        (r"\{1, 2\}", "[2, 1]", "correct"),
+        (r"(1, 2)", "[1, 2]", "correct"),
+        (r"(1, 2)", "[2, 1]", "incorrect"),
+        (r"1, 2", "[1, 3]", "incorrect"),
+        (r"5", "[5]", "correct"),
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "[[1, 2], [3, 4]]", "correct"),
+    ],
+)
+def test_a_programs_list_has_no_order(gold: str, value: str, status: str) -> None:
+    tool = CompletionSegment(source="tool", text=value + "\n", status="ok")
+    made = Completion(
+        problem_id="p", task="math", solver="s", sample_index=0, segments=(tool,),
+        finish_reason="stop",
+    )  # fmt: skip
+    problem = Problem(id="p", task="math", answer=gold)
+    (verdict,) = regrade({("math", "p"): problem}, [made], "default")
+    assert verdict.status == status, verdict
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ class Answered:
     status: Status | None = None
     reason: str = ""
     from_program: bool = False
+    listed: str | None = None
+    """A program's list without its brackets; None where the value is no list. Python's list says
+    neither that the order counts nor that its two values are the ends of an interval."""
 
 
 def answered(completion: Completion) -> Answered:
@@ -71,7 +74,7 @@ def answer_of(problem: Problem, completion: Completion) -> str | None:
     found = choice_of(problem, answered(completion))
     if found.status is not None or not found.text.strip():
         return None
-    return find(found.text, bool(problem.choices)).answer
+    return find(found.listed or found.text, bool(problem.choices)).answer
 
 
 def _last_part(segments: Sequence[CompletionSegment]) -> list[CompletionSegment]:
@@ -94,10 +97,16 @@ def _of_program(segment: CompletionSegment) -> Answered:
         return Answered("", status, f"the program ended with {segment.status}", True)
     value = segment.variables.get("answer")
     if value is not None and value.type != "NoneType":
-        return Answered(typed_text(value), from_program=True)
+        text = typed_text(value)
+        return Answered(text, from_program=True, listed=_listed(text, value.type))
     lines = [line for line in segment.text.splitlines() if line.strip()]
     if not lines:
         return Answered(
             "", "no_answer", "the program left no variable `answer` and no output", True
         )
-    return Answered(lines[-1], from_program=True)
+    return Answered(lines[-1], from_program=True, listed=_listed(lines[-1].strip(), "list"))
+
+
+def _listed(text: str, kind: str) -> str | None:
+    flat = kind == "list" and re.fullmatch(r"\[([^\[\]]+)\]", text)
+    return flat[1] if flat else None

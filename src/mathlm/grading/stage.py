@@ -80,7 +80,10 @@ def regrade(
         choice_of(problem, answered(completion))
         for problem, completion in zip(asked, completions, strict=True)
     ]
-    pairs = [(problem.answer or "", item.text) for problem, item in zip(asked, found, strict=True)]
+    pairs = [
+        (problem.answer or "", (item.listed if policy == "default" else None) or item.text)
+        for problem, item in zip(asked, found, strict=True)
+    ]
     by_task: dict[str, list[int]] = {}
     for index, completion in enumerate(completions):
         by_task.setdefault(completion.task, []).append(index)
