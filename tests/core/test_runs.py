@@ -36,6 +36,8 @@ class TakeConfig(StageConfig):
 
 def _make(context: StageContext, config: MakeConfig) -> None:
     CALLS.append(context.name)
+    if config.number == 0:
+        raise UserError("number = 0 makes nothing")
     half = context.directory / "half.txt"
     if config.number == 13 and not half.exists():
         half.write_text("half")
@@ -141,6 +143,16 @@ def test_a_stopped_stage_continues_on_its_own_directory(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="other settings"):
         go(tmp_path, first={"number": 14})
     assert go(tmp_path, first={"number": 13}) == ["first", "last"]
+
+
+def test_a_setting_refused_at_the_start_may_be_mended(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="makes nothing"):
+        go(tmp_path, first={"number": 0})
+    assert not (tmp_path / "first").exists()
+    assert go(tmp_path, first={"number": 4}) == ["first", "last"]
+    with pytest.raises(UserError, match="other settings"):
+        go(tmp_path, first={"number": 0})
+    assert (tmp_path / "first" / "out.txt").read_text() == "xxxx", "finished work stays"
 
 
 def test_a_damaged_finished_stage_is_refused(tmp_path: Path) -> None:

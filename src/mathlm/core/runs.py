@@ -303,6 +303,7 @@ def _context(plan: StagePlan, recipe: Recipe, directory: Path, progress: Progres
 def _run_stage(plan: StagePlan, context: StageContext, kind: StageKind) -> dict[str, float]:
     """Do one stage and mark it done; returns its seconds and peak memory."""
     stage = context.directory
+    begun = (stage / STAGE_FILE).is_file()
     with disk_errors(stage):
         if plan.state == "stale":  # its inputs grew: what it made of the smaller ones is void
             shutil.rmtree(stage)
@@ -310,12 +311,23 @@ def _run_stage(plan: StagePlan, context: StageContext, kind: StageKind) -> dict[
         (stage / MANIFEST).unlink(missing_ok=True)
         write_json(stage / STAGE_FILE, plan.description)
     start = time.monotonic()
-    with MemoryWatch() as memory:
-        kind.run(context, plan.spec.config)
+    try:
+        with MemoryWatch() as memory:
+            kind.run(context, plan.spec.config)
+    except UserError:
+        if not begun:
+            _forget_start(stage)
+        raise
     with disk_errors(stage):
         write_manifest(stage, {key: plan.description[key] for key in ("identity", "extent")})
     seconds = round(time.monotonic() - start, 2)
     return {"seconds": seconds, "peak_memory_mib": memory.peak_mib}
+
+
+def _forget_start(stage: Path) -> None:
+    """A stage refused before any work leaves nothing that would refuse the mended settings."""
+    if not any(path.is_file() and path.name != STAGE_FILE for path in stage.rglob("*")):
+        shutil.rmtree(stage)
 
 
 def _log(directory: Path, entry: dict[str, Any]) -> None:
