@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from mathlm.core.records import Document, Provenance
 from mathlm.core.storage import atomic_group
 from mathlm.corpus import sources, split, tables
 from mathlm.corpus.filters import Filter, filters_of, first_reason, readable
@@ -90,7 +91,7 @@ def write_source(
     read, marks = given
     kept: Flags = np.logical_and.reduce([np.load(mark / "kept.npy") for mark in marks])
     ids = [identifier for identifier, stays in zip(_ids(read), kept, strict=True) if stays]
-    out = split.held_out(ids, held_out)
+    out = pa.array(sorted(split.held_out(ids, held_out)), pa.string())
     path, key = target
     manifest: dict[str, Any] = {"settings": key, "splits": {}}
     with atomic_group(path, manifest) as group:
@@ -98,19 +99,17 @@ def write_source(
             tables.Writer(group, "train", shard_bytes) as train,
             tables.Writer(group, "heldout", shard_bytes) as heldout,
         ):
-            for document in _kept_documents(read, kept):
-                (heldout if document.id in out else train).add(document)
+            for table in _kept_tables(read, kept):
+                aside = pc.is_in(table["id"], value_set=out)
+                heldout.add_table(table.filter(aside))
+                train.add_table(table.filter(pc.invert(aside)))
         for name, writer in (("train", train), ("heldout", heldout)):
             counts = {"documents": writer.documents, "bytes": writer.bytes}
             manifest["splits"][name] = counts
 
 
-def _kept_documents(read: Path, kept: Flags) -> Iterator[Document]:
-    paths = sorted(read.glob("documents-*.parquet"))
+def _kept_tables(read: Path, kept: Flags) -> Iterator[pa.Table]:
     begin = 0
-    for table in tables.read_batches(paths):
-        part = table.filter(kept[begin : begin + table.num_rows])
+    for table in tables.read_batches(sorted(read.glob("documents-*.parquet"))):
+        yield table.filter(pa.array(kept[begin : begin + table.num_rows]))
         begin += table.num_rows
-        for row in part.to_pylist():
-            row["provenance"] = Provenance.model_construct(**row["provenance"])
-            yield Document.model_construct(**row)

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mathlm.core.records import Document, Provenance
@@ -49,7 +51,8 @@ class Writer:
     def __init__(self, directory: Path, stem: str, shard_bytes: int) -> None:
         self._directory, self._stem, self._shard_bytes = directory, stem, shard_bytes
         self._held: list[Document] = []
-        self._held_bytes = self._file_bytes = 0
+        self._tables: list[pa.Table] = []
+        self._held_bytes = self._held_rows = self._file_bytes = 0
         self._file: Any = None
         self._files = 0
         self.documents = self.bytes = 0
@@ -66,17 +69,45 @@ class Writer:
     def add(self, document: Document) -> None:
         """Write one document."""
         size = len(document.text.encode("utf-8"))
-        if self._file_bytes + self._held_bytes and self._file_bytes + self._held_bytes + size > (
-            self._shard_bytes
-        ):
+        if self._file_bytes + self._held_bytes and size > self._room:
             self._flush()
             self._close()
         self._held.append(document)
+        self._count(1, size)
+
+    def add_table(self, table: pa.Table) -> None:
+        """Write documents that are a table of `SCHEMA` already, without making objects of them."""
+        sizes = pc.binary_length(table["text"]).to_numpy()
+        start = 0
+        while start < len(sizes):
+            fitting = int(np.searchsorted(np.cumsum(sizes[start:]), self._room, side="right"))
+            if fitting == 0 and self._file_bytes + self._held_bytes:
+                self._flush()
+                self._close()
+                continue
+            end = start + max(1, fitting)
+            self._move()
+            self._tables.append(table.slice(start, end - start))
+            self._count(end - start, int(sizes[start:end].sum()))
+            start = end
+
+    @property
+    def _room(self) -> int:
+        return self._shard_bytes - self._file_bytes - self._held_bytes
+
+    def _count(self, documents: int, size: int) -> None:
         self._held_bytes += size
-        self.documents += 1
+        self._held_rows += documents
+        self.documents += documents
         self.bytes += size
-        if self._held_bytes >= _GROUP_BYTES or len(self._held) >= _GROUP_ROWS:
+        if self._held_bytes >= _GROUP_BYTES or self._held_rows >= _GROUP_ROWS:
             self._flush()
+
+    def _move(self) -> None:
+        """Make a table of the documents held, so that those of a table follow them."""
+        if self._held:
+            self._tables.append(table_of(self._held))
+            self._held = []
 
     def _open(self) -> None:
         name = f"{self._stem}-{self._files:05d}.parquet"
@@ -85,13 +116,14 @@ class Writer:
         self._file_bytes = 0
 
     def _flush(self) -> None:
-        if not self._held:
+        self._move()
+        if not self._tables:
             return
         if self._file is None:
             self._open()
-        self._file.write_table(table_of(self._held))
+        self._file.write_table(pa.concat_tables(self._tables).combine_chunks())
         self._file_bytes += self._held_bytes
-        self._held, self._held_bytes = [], 0
+        self._tables, self._held_bytes, self._held_rows = [], 0, 0
 
     def _close(self) -> None:
         if self._file is not None:
