@@ -81,7 +81,7 @@ def warc_record(body, kind="response", extra=""):
 
 def bodies(path, place=START, end=None):
     with opened(path, end) as archive:
-        return [found.reason or found.data.decode() for found in archive.records(place)]
+        return [found.reason or found.data.decode("latin-1") for found in archive.records(place)]
 
 
 LARGE = warc_record(b"x" * 2000)

@@ -279,11 +279,12 @@ def test_a_prompt_that_does_not_fit_is_a_value(start: Callable[..., Any]) -> Non
         asyncio.run(engine.prefix(prompts[0]))
 
 
-def test_chat_prompts_go_through_the_template(start: Callable[..., Any]) -> None:
+def test_chat_prompts_go_through_the_template(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = start()
-    tokenizer().chat_template = (
-        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
-    )
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
+    monkeypatch.setattr(tokenizer(), "chat_template", template)
     sampling = Sampling(max_tokens=10, ignore_eos=True)
     turns = (Message("system", "be short"), Message("user", "what is x?"))
     text = "system: be short\nuser: what is x?\nassistant:"

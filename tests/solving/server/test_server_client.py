@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ KEY = "a key of the tests"
 
 @pytest.fixture(scope="module")
 def hosted() -> Iterator[Hosted]:
-    chatting = tokenizer()
+    chatting = copy.deepcopy(tokenizer())  # others need it without a template
     chatting.chat_template = (
         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
         "{% if add_generation_prompt %}assistant:{% endif %}"
