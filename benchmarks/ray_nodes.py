@@ -6,7 +6,7 @@ The work is extraction, filters and duplicates of HTML pages (those of `data/web
 or a folder of yours), copied under other names with other numbers in them until one node needs the
 seconds asked for. The driver and the head have no CPU of Ray's; both counts of nodes run the same
 recipe, and the bytes of their documents are compared. On fewer than three free cores the driver's
-own work (about a twentieth) competes with the nodes.
+own work competes with the nodes.
 """
 
 from __future__ import annotations
