@@ -135,7 +135,8 @@ def compare(warcs: Path, number: int, workers: int, args: argparse.Namespace) ->
             runs["peer"].append(peer(args.peer_python, warcs, best))
     found: dict[str, Any] = {"peer_settings": best, "peer_versions": first["versions"]}
     found["documents"] = {name: many[0]["documents"] for name, many in runs.items()}
-    for unit in ("seconds", "cpu_seconds"):
+    # the peer's several processes are not its children: their processor time is not known
+    for unit in ("seconds", "cpu_seconds") if workers == 1 else ("seconds",):
         speed = {
             name: number / statistics.median(run[unit] for run in many)
             for name, many in runs.items()
