@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mathlm.core.inputs import Lister, named
 from mathlm.core.stage import StageContext, StageKind
 from mathlm.corpus import config as corpus
 from mathlm.corpus.config import CorpusConfig
@@ -126,12 +127,29 @@ def _search(texts: Sequence[str], files: Sequence[str], n: int) -> Iterator[Sear
         yield SearchHit(int(hit.item), hit.document, hit.ngram)
 
 
+def _corpus_inputs(config: CorpusConfig) -> dict[str, Lister]:
+    from mathlm.corpus.inputs import corpus_inputs
+
+    return corpus_inputs(config)
+
+
+def _classifier_inputs(config: ClassifierConfig) -> dict[str, Lister]:
+    from mathlm.corpus.inputs import classifier_inputs
+
+    return classifier_inputs(config)
+
+
+def _tokens_inputs(config: TokensConfig) -> dict[str, Lister]:
+    return {f"files.{name}": partial(named, [files]) for name, files in config.files.items()}
+
+
 KINDS: dict[str, StageKind] = {
     "corpus": StageKind(
         CorpusConfig,
         _corpus,
         needs={"classifier": ("classifier",), "quality": ("classifier",)},
         optional=frozenset({"classifier", "quality"}),
+        reads=_corpus_inputs,
         expect=corpus.expect,
     ),
     "classifier": StageKind(
@@ -140,6 +158,7 @@ KINDS: dict[str, StageKind] = {
         needs={"documents": ("corpus",), "recalled": ("recall",)},
         optional=frozenset({"documents", "recalled"}),
         several=frozenset({"documents", "recalled"}),
+        reads=_classifier_inputs,
         expect=quality.expect_classifier,
     ),
     "recall": StageKind(
@@ -155,6 +174,7 @@ KINDS: dict[str, StageKind] = {
         _tokens,
         needs={"documents": ("corpus",)},
         optional=frozenset({"documents"}),
+        reads=_tokens_inputs,
         expect=tokens.expect,
     ),
     "train": StageKind(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from pydantic import Field
 
 from mathlm.core.errors import UserError
+from mathlm.core.inputs import files_of, named
 from mathlm.core.progress import Progress
 from mathlm.core.recipe import Recipe, build_recipe
 from mathlm.core.runs import follow_recipe, locked, plan_run, run_recipe
@@ -206,3 +210,157 @@ def test_what_people_look_for_is_at_the_top(tmp_path: Path) -> None:
     (tmp_path / "out.txt").unlink()
     run_recipe(recipe(), tmp_path, kinds, Progress(quiet=True))
     assert (tmp_path / "out.txt").exists()
+
+
+class ReadConfig(StageConfig):
+    files: str = ""
+    copies: int = 1
+
+
+def _read(context: StageContext, config: ReadConfig) -> None:
+    CALLS.append(context.name)
+    text = "".join(Path(file).read_text() for file in files_of([config.files]))
+    (context.directory / "half.txt").write_text(text)
+    if "stop" in text:
+        raise KeyboardInterrupt
+    (context.directory / "out.txt").write_text(text * config.copies)
+
+
+READING = {
+    **KINDS,
+    "read": StageKind(
+        ReadConfig, _read, needs={}, reads=lambda c: {"files": partial(named, [c.files])}
+    ),
+    "take": StageKind(TakeConfig, _take, needs={"source": ("read",)}),
+}
+
+
+def reads(tmp_path: Path, copies: int = 1) -> Recipe:
+    stage = {
+        "web": {"kind": "read", "files": str(tmp_path / "*.txt"), "copies": copies},
+        "last": {"kind": "take", "needs": {"source": "web"}},
+    }
+    return build_recipe({"name": "toy", "stage": stage}, READING)
+
+
+def go_on(tmp_path: Path, copies: int = 1, **options: bool) -> list[str]:
+    CALLS.clear()
+    quiet = Progress(quiet=True)
+    run_recipe(reads(tmp_path, copies), tmp_path / "run", READING, quiet, **options)  # type: ignore[arg-type]
+    return list(CALLS)
+
+
+def test_changed_input_files_are_refused_and_what_follows_from_them_too(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (tmp_path / "a.txt").write_text("one")
+    assert go_on(tmp_path) == ["web", "last"]
+    assert go_on(tmp_path) == []
+    (tmp_path / "a.txt").write_text("two")
+    os.utime(tmp_path / "a.txt", (0, 0))
+    with pytest.raises(
+        UserError, match=r"inputs of the finished stage 'web' .*1 changed"
+    ) as caught:
+        go_on(tmp_path)
+    assert f"delete {run / 'web'} and {run / 'last'}" in str(caught.value)
+    assert CALLS == [] and "\n" not in str(caught.value)
+    plans = plan_run(reads(tmp_path), run, READING)
+    assert [plan.state for plan in plans] == ["differs", "differs"]
+    assert go_on(tmp_path, ignore_changed_inputs=True) == []
+    with pytest.raises(UserError, match="1 changed"):  # it was ignored, not forgotten
+        go_on(tmp_path)
+    shutil.rmtree(run / "web")
+    with pytest.raises(UserError, match=r"'last' .*needs.source.web: another input"):
+        go_on(tmp_path)
+    shutil.rmtree(run / "last")
+    assert go_on(tmp_path) == ["web", "last"]
+    assert (run / "last" / "taken.txt").read_text() == "t"
+
+
+def test_settings_and_inputs_that_differ_are_both_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    go_on(tmp_path)
+    (tmp_path / "b.txt").write_text("two")
+    with pytest.raises(UserError, match=r"other settings \(copies: 1 → 2; files: 1 added"):
+        go_on(tmp_path, copies=2)
+
+
+def test_a_finished_stage_stands_without_its_input_files(tmp_path: Path, capsys: Any) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(name)
+    go_on(tmp_path)
+    before = tree(tmp_path / "run")
+    (tmp_path / "a.txt").unlink()
+    run_recipe(reads(tmp_path), tmp_path / "run", READING, Progress())
+    assert "web: finished before, skipped (files: 1 gone (" in capsys.readouterr().err
+    (tmp_path / "b.txt").unlink()
+    assert go_on(tmp_path) == []
+    assert tree(tmp_path / "run") == before
+    for name in ("web", "last"):
+        shutil.rmtree(tmp_path / "run" / name)
+    with pytest.raises(UserError, match="no such file"):
+        go_on(tmp_path)
+    assert not (tmp_path / "run" / "web").exists()
+
+
+def test_an_unfinished_stage_goes_on_with_changed_files(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "a.txt").write_text("stop")
+    with pytest.raises(KeyboardInterrupt):
+        go_on(tmp_path)
+    (tmp_path / "a.txt").write_text("go")
+    plans = plan_run(reads(tmp_path), tmp_path / "run", READING)
+    assert [plan.state for plan in plans] == ["continue", "new"]
+    run_recipe(reads(tmp_path), tmp_path / "run", READING, Progress())
+    assert "inputs changed since it was begun: files: 1 changed (" in capsys.readouterr().err
+    assert go_on(tmp_path) == []
+    for before in (tmp_path / "again", tmp_path / "run"):
+        run_recipe(reads(tmp_path), before, READING, Progress(quiet=True))
+    assert tree(tmp_path / "again") == tree(tmp_path / "run")
+
+
+def test_a_run_from_before_inputs_were_noted_stands(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    go_on(tmp_path)
+    record = tmp_path / "run" / "web" / "logs" / "inputs.jsonl"
+    record.unlink()
+    later = tmp_path / "a.txt"
+    later.write_text("other")
+    assert go_on(tmp_path) == []
+    assert record.is_file()
+    later.write_text("yet another")
+    with pytest.raises(UserError, match="1 changed"):
+        go_on(tmp_path)
+
+
+def test_files_that_an_earlier_stage_writes(tmp_path: Path) -> None:
+    stage = {
+        "first": {"kind": "make"},
+        "web": {"kind": "read", "files": str(tmp_path / "run" / "first" / "out.txt")},
+    }
+    recipe = build_recipe({"name": "toy", "stage": stage}, READING)
+    for calls in (["first", "web"], []):
+        CALLS.clear()
+        run_recipe(recipe, tmp_path / "run", READING, Progress(quiet=True))
+        assert calls == CALLS
+
+
+def test_another_process_follows_a_run_that_reads_files(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    follower = threading.Thread(
+        target=follow_recipe,
+        args=(reads(tmp_path), tmp_path / "run", READING),
+        kwargs={"poll_s": 0.01},
+    )
+    follower.start()
+    go_on(tmp_path)
+    follower.join(20)
+    assert not follower.is_alive()
+
+
+def tree(directory: Path) -> dict[str, bytes]:
+    """Every file that a checksum covers."""
+    files = (path for path in sorted(directory.rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in files
+        if "logs" not in path.parts and path.name not in ("environment.json", "lock")
+    }

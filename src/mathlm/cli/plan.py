@@ -1,4 +1,8 @@
-"""`mathlm plan RECIPE.toml hardware=h200:8`: memory, tokens a second and hours before a run."""
+"""`mathlm plan RECIPE.toml hardware=h200:8`: memory, tokens a second and hours before a run.
+
+Where the run directory is there already, also which of its stages no longer fit the recipe or the
+input files.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mathlm.core.recipe import Recipe, StageSpec
+    from mathlm.core.runs import StagePlan
     from mathlm.models.sizes import ModelSizes
     from mathlm.training.plan import Hardware
 
@@ -25,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="hardware=h200:8 (default cpu:1), price=2.5 (a device and hour), or a recipe's key",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a training stage")
+    parser.add_argument("--out", metavar="DIR", help="the run directory (default: runs/NAME)")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON object a training stage, and one a stage that was made of something else",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +57,27 @@ def run(args: argparse.Namespace) -> int:
     ]
     for line in lines:
         print(json.dumps(line) if args.json else _sentence(line))
+    for plan in _changed(recipe, Path(args.out or Path("runs") / recipe.head.name)):
+        reasons = list(plan.differing or plan.notes)
+        state = {"stage": plan.spec.name, "state": plan.state, "reasons": reasons}
+        print(json.dumps(state) if args.json else _standing(plan, reasons))
     return 0
+
+
+def _changed(recipe: Recipe, directory: Path) -> list[StagePlan]:
+    """The stages of an earlier run that differ from what the recipe would make now."""
+    from mathlm.core.runs import plan_run
+    from mathlm.stages import KINDS
+
+    if not directory.is_dir():
+        return []
+    return [p for p in plan_run(recipe, directory, KINDS) if p.differing or p.notes]
+
+
+def _standing(plan: StagePlan, reasons: list[str]) -> str:
+    """What a run would do about a stage, for a person to read."""
+    does = {"differs": "would be refused", "damaged": "would be refused", "finished": "stands"}
+    return f"{plan.spec.name}: {does.get(plan.state, 'goes on')} ({'; '.join(reasons)})"
 
 
 def _price(given: Mapping[str, str]) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mathlm.core.recipe import Recipe
 
+IGNORE = "finished stages stand although input files of theirs were changed or added"
 HELP = "Run every stage of a recipe in order. Finished stages are skipped, killed ones go on."
 
 
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="the run directory (default: runs/NAME)")
     parser.add_argument("--dry-run", action="store_true", help="print recipe and plan, do nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--ignore-changed-inputs", action="store_true", help=IGNORE)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,17 +37,18 @@ def run(args: argparse.Namespace) -> int:
     recipe = load_recipe(args.recipe, args.overrides, known)
     directory = Path(args.out or Path("runs") / recipe.head.name)
     if args.dry_run:
-        show_plan(recipe, directory)
+        show_plan(recipe, directory, args.ignore_changed_inputs)
         return 0
     if int(os.environ.get("RANK", "0")) > 0:  # started by torchrun beside the first process
         follow_recipe(recipe, directory, known)
         return 0
-    run_recipe(recipe, directory, known, Progress(quiet=args.quiet))
+    progress, ignore = Progress(quiet=args.quiet), args.ignore_changed_inputs
+    run_recipe(recipe, directory, known, progress, ignore_changed_inputs=ignore)
     show_reports(recipe, directory)
     return 0
 
 
-def show_plan(recipe: Recipe, directory: Path) -> None:
+def show_plan(recipe: Recipe, directory: Path, ignore_changed_inputs: bool = False) -> None:
     """Print the resolved recipe and what a run of it would do."""
     from mathlm.core.recipe import recipe_toml
     from mathlm.core.runs import plan_run
@@ -53,9 +56,11 @@ def show_plan(recipe: Recipe, directory: Path) -> None:
 
     print(recipe_toml(recipe))
     print(f"# in {directory}")
-    for plan in plan_run(recipe, directory, KINDS):
+    plans = plan_run(recipe, directory, KINDS, ignore_changed_inputs=ignore_changed_inputs)
+    for plan in plans:
         expected = KINDS[plan.spec.kind].expect(plan.spec.config)
-        why = f" ({'; '.join(plan.differing)})" if plan.differing else ""
+        reasons = plan.differing or plan.notes
+        why = f" ({'; '.join(reasons)})" if reasons else ""
         print(f"#   {plan.spec.name:<20} {plan.state:<9}{why} {expected}")
 
 

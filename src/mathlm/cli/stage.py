@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+IGNORE = "finished stages of a recipe stand although input files of theirs were changed or added"
 HELP = """Run one stage alone: the stages of KIND in a recipe, whose inputs are finished; or
 mathlm stage KIND --out DIR [--input ROLE=DIR …] [KEY=VALUE …] without a recipe."""
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--ignore-changed-inputs", action="store_true", help=IGNORE)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if not chosen:
         raise UserError(f"{recipes[0]} has no stage of kind '{args.kind}'")
     directory = Path(args.out or Path("runs") / recipe.head.name)
-    run_recipe(recipe, directory, known, progress, only=chosen)
+    ignore = args.ignore_changed_inputs
+    run_recipe(recipe, directory, known, progress, only=chosen, ignore_changed_inputs=ignore)
     return 0
 
 
@@ -52,8 +55,9 @@ def _run_alone(args: argparse.Namespace, progress: object) -> int:
     from mathlm.core.errors import UserError
     from mathlm.core.progress import Progress
     from mathlm.core.recipe import apply_override, build_recipe, nearest
+    from mathlm.core.runs import run_alone
     from mathlm.core.stage import StageContext, StageInput, StageKind
-    from mathlm.core.storage import disk_errors, write_manifest
+    from mathlm.core.storage import disk_errors
     from mathlm.stages import kinds
 
     assert isinstance(progress, Progress)
@@ -84,6 +88,5 @@ def _run_alone(args: argparse.Namespace, progress: object) -> int:
     context = StageContext(
         args.kind, out, inputs, args.seed, workers=available_cores(), progress=progress
     )
-    kind.run(context, spec.stages[args.kind].config)
-    write_manifest(out)
+    run_alone(spec.stages[args.kind], kind, context)
     return 0

@@ -3,10 +3,12 @@
 The directory holds `recipe.toml` (resolved), `environment.json`, `manifest.jsonl` (one line a
 finished stage: its identity and its files' checksums), `logs/` (clocks and memory), a folder for
 each stage and copies of what people look for first (the report). A stage's *identity* is the hash
-of the settings that change its output and of its inputs' identities; its *extent* is the same for
-the settings marked `extends`. Same identity and extent: skipped. Same identity, another extent:
-run again over what is there. Another identity: refused with the differing keys named. Not here:
-what a stage does, how a recipe is read.
+of the settings that change its output, of its inputs' identities and of the files from outside
+(`inputs.py`); its *extent* is the same for the settings marked `extends`. Same identity and extent:
+skipped, also where outside files are gone. Same identity, another extent: run again over what is
+there. Another identity: refused with the differing keys and files named; an unfinished stage of
+which only outside files differ goes on and reads those again. Not here: what a stage does, how a
+recipe is read.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +30,7 @@ from pydantic import BaseModel
 
 from mathlm.core import environment
 from mathlm.core.errors import UserError
+from mathlm.core.inputs import RECORD, Inputs, compare
 from mathlm.core.memory import MemoryWatch
 from mathlm.core.progress import Progress
 from mathlm.core.recipe import Recipe, StageSpec, recipe_toml
@@ -57,6 +61,10 @@ class StagePlan:
     """What `stage.json` records: kind, settings, inputs, identity, extent."""
     state: State
     differing: tuple[str, ...] = ()
+    inputs: Inputs | None = None
+    """The files from outside that it reads, as they look now; None for a stage that has none."""
+    notes: tuple[str, ...] = ()
+    """What became of those files without making the stage another one."""
 
 
 def split_settings(config: StageConfig) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -98,9 +106,17 @@ def _hash(value: Any) -> str:
 
 
 def describe(
-    spec: StageSpec, kind: StageKind, seed: int, inputs: Mapping[str, Mapping[str, Any]]
+    spec: StageSpec,
+    kind: StageKind,
+    seed: int,
+    inputs: Mapping[str, Mapping[str, Any]],
+    *,
+    files: str | None = None,
 ) -> dict[str, Any]:
-    """What decides a stage's output; `inputs` are the descriptions of the stages it may need."""
+    """What decides a stage's output; `inputs` are the descriptions of the stages it may need.
+
+    `files` is the fingerprint of what it reads from outside of the run.
+    """
     settings, extending = split_settings(spec.config)
     identities = {r: {n: inputs[n]["identity"] for n in names} for r, names in spec.needs.items()}
     extents = {r: {n: inputs[n]["extent"] for n in names} for r, names in spec.needs.items()}
@@ -110,6 +126,7 @@ def describe(
         "seed": seed,
         "settings": settings,
         "inputs": identities,
+        **({} if files is None else {"files": files}),
     }
     return {
         **decided,
@@ -120,31 +137,74 @@ def describe(
     }
 
 
-def plan_run(recipe: Recipe, directory: Path, kinds: Mapping[str, StageKind]) -> list[StagePlan]:
-    """What a run of the recipe in the directory would do, stage by stage."""
-    described: dict[str, dict[str, Any]] = {}
-    plans = []
-    for name, spec in recipe.stages.items():
-        described[name] = describe(spec, kinds[spec.kind], recipe.head.seed, described)
-        plans.append(_plan(spec, described[name], directory / name))
+def plan_run(
+    recipe: Recipe,
+    directory: Path,
+    kinds: Mapping[str, StageKind],
+    *,
+    ignore_changed_inputs: bool = False,
+    passed: Sequence[StagePlan] = (),
+) -> list[StagePlan]:
+    """What a run of the recipe in the directory would do, stage by stage.
+
+    With `ignore_changed_inputs`, a finished stage stands whatever became of its outside files.
+    The first stages, if `passed` already, are not looked at again.
+    """
+    plans = list(passed)
+    described: dict[str, Mapping[str, Any]] = {p.spec.name: p.description for p in plans}
+    for name, spec in list(recipe.stages.items())[len(plans) :]:
+        kind, stage = kinds[spec.kind], directory / name
+        listers = kind.reads(spec.config)
+        inputs = compare(listers, stage) if listers else None
+        files = _fingerprint(inputs, stage, ignore_changed_inputs)
+        now = describe(spec, kind, recipe.head.seed, described, files=files)
+        described[name] = now
+        plans.append(_plan(StagePlan(spec, now, "new", inputs=inputs), stage))
     return plans
 
 
-def _plan(spec: StageSpec, description: dict[str, Any], directory: Path) -> StagePlan:
-    record = directory / STAGE_FILE
-    if not record.is_file():
-        return StagePlan(spec, description, "new")
-    before = read_json(record)
-    if before["identity"] != description["identity"]:
-        return StagePlan(spec, description, "differs", tuple(_differences(before, description)))
+def _fingerprint(inputs: Inputs | None, stage: Path, ignore_changed: bool) -> str | None:
+    """The fingerprint of outside files that describes the stage: of those that it has read."""
+    before = _before(stage)
+    if inputs is None:
+        return None
+    if before is None:
+        return inputs.fingerprint()
+    stands = (stage / MANIFEST).is_file() and (ignore_changed or not inputs.other)
+    if stands or inputs.before is None or not inputs.changes:
+        return before.get("files")
+    return inputs.fingerprint()
+
+
+def _before(stage: Path) -> dict[str, Any] | None:
+    """What `stage.json` records, if the stage was begun."""
+    record = stage / STAGE_FILE
+    return dict(read_json(record)) if record.is_file() else None
+
+
+def _plan(plan: StagePlan, directory: Path) -> StagePlan:
+    """The plan with its state."""
+    before, now = _before(directory), plan.description
+    if before is None:
+        return plan
+    state: State
     manifest = read_manifest(directory)
-    finished = manifest is not None and manifest["extent"] == description["extent"]
-    if finished:
-        damaged = list(_damaged(directory, manifest))
-        return StagePlan(spec, description, "damaged" if damaged else "finished", tuple(damaged))
-    if before["input_extents"] != description["input_extents"]:
-        return StagePlan(spec, description, "stale")
-    return StagePlan(spec, description, "continue" if manifest is None else "extend")
+    differing = list(_differences(before, now))
+    notes = tuple(plan.inputs.differences()) if plan.inputs is not None else ()
+    if differing or (before["identity"] != now["identity"] and manifest is not None):
+        differing += notes if before.get("files") != now.get("files") else []
+        return dataclasses.replace(plan, state="differs", differing=tuple(differing))
+    if before["identity"] != now["identity"]:
+        return dataclasses.replace(plan, state="continue", notes=notes)
+    if manifest is not None and manifest["extent"] == now["extent"]:
+        damaged = tuple(_damaged(directory, manifest))
+        state = "damaged" if damaged else "finished"
+        return dataclasses.replace(plan, state=state, differing=damaged, notes=notes)
+    if before["input_extents"] != now["input_extents"]:
+        state = "stale"
+    else:
+        state = "continue" if manifest is None else "extend"
+    return dataclasses.replace(plan, state=state, notes=notes)
 
 
 def _damaged(directory: Path, manifest: Mapping[str, Any] | None) -> Iterator[str]:
@@ -200,50 +260,80 @@ def run_recipe(
     progress: Progress,
     *,
     only: Collection[str] | None = None,
+    ignore_changed_inputs: bool = False,
 ) -> None:
     """Do every stage that is not finished, in order; safe to call again after any kill.
 
     With `only`, just the stages so named; what they need must be finished.
     """
+    look = functools.partial(
+        plan_run, recipe, directory, kinds, ignore_changed_inputs=ignore_changed_inputs
+    )
     with locked(directory):
-        plans = plan_run(recipe, directory, kinds)
+        plans = look()
         _refuse_differing(plans, directory)
         with disk_errors(directory):
             write_text(directory / "recipe.toml", recipe_toml(recipe))
             write_json(directory / "environment.json", environment.describe(recipe.head.seed))
         _write_ledger(plans, directory)
         done: set[str] = set()
-        for number, plan in enumerate(plans, 1):
-            label = f"[{number}/{len(plans)}] {plan.spec.name}"
+        for number in range(len(plans)):
+            plan, kind = plans[number], kinds[plans[number].spec.kind]
+            name = plan.spec.name
+            label = f"[{number + 1}/{len(plans)}] {name}"
             if plan.state == "finished":
-                progress.say(f"{label}: finished before, skipped")
-            elif only is None or plan.spec.name in only:
+                progress.say(f"{label}: finished before, skipped{_standing(plan)}")
+                _note_inputs(plan, directory / name)
+            elif only is None or name in only:
                 progress.say(f"{label} ({plan.spec.kind})")
+                for note in plan.notes:
+                    progress.say(f"  inputs changed since it was begun: {note}")
                 _require_inputs(plan, done)
-                context = _context(plan, recipe, directory, progress)
-                used = _run_stage(plan, context, kinds[plan.spec.kind])
-                _log(directory, {"stage": plan.spec.name, **used})
+                used = _run_stage(plan, _context(plan, recipe, directory, progress), kind)
+                _log(directory, {"stage": name, **used})
                 _write_ledger(plans, directory)
-                progress.say(f"  {plan.spec.name}: done in {used['seconds']:.1f} s")
+                progress.say(f"  {name}: done in {used['seconds']:.1f} s")
+                if any(later.inputs is not None for later in plans[number + 1 :]):
+                    plans = look(passed=plans[: number + 1])  # it may have made what those read
+                    _refuse_differing(plans[number + 1 :], directory)
             else:
                 continue
-            done.add(plan.spec.name)
-            for name in kinds[plan.spec.kind].shown:
-                write_bytes(directory / name, (directory / plan.spec.name / name).read_bytes())
+            done.add(name)
+            for shown in kind.shown:
+                write_bytes(directory / shown, (directory / name / shown).read_bytes())
+
+
+def _standing(plan: StagePlan) -> str:
+    """What became of the inputs of a finished stage that stands all the same."""
+    return f" ({'; '.join(plan.notes)}; what was read before stays)" if plan.notes else ""
+
+
+def _note_inputs(plan: StagePlan, stage: Path) -> None:
+    """Note what the stage reads, or what it has read where only times differ."""
+    if plan.inputs is not None and not (plan.state == "finished" and plan.inputs.other):
+        plan.inputs.note(stage)
 
 
 def _refuse_differing(plans: list[StagePlan], directory: Path) -> None:
+    others = [plan.spec.name for plan in plans if plan.state == "differs"]
     for plan in plans:
-        folder, what = directory / plan.spec.name, "; ".join(plan.differing)
+        name, what = plan.spec.name, "; ".join(plan.differing)
         if plan.state == "differs":
+            folders = " and ".join(str(directory / other) for other in others)
+            if plan.inputs is not None and set(plan.differing) == set(plan.inputs.differences()):
+                raise UserError(
+                    f"inputs of the finished stage '{name}' changed since it read them ({what}): "
+                    f"delete {folders} to make it again, take another --out, or go on with what it "
+                    f"read by --ignore-changed-inputs"
+                )
             raise UserError(
-                f"stage '{plan.spec.name}' in {directory} was made with other settings "
-                f"({what}): take another --out, or delete {folder}"
+                f"stage '{name}' in {directory} was made with other settings "
+                f"({what}): take another --out, or delete {folders}"
             )
         if plan.state == "damaged":
             raise UserError(
-                f"files of the finished stage '{plan.spec.name}' changed or are missing "
-                f"({what}): delete {folder} to make it again"
+                f"files of the finished stage '{name}' changed or are missing "
+                f"({what}): delete {directory / name} to make it again"
             )
 
 
@@ -255,15 +345,26 @@ def follow_recipe(
     They join the parallel stages and wait for the rest; the directory must be shared by all nodes.
     Their launcher ends them when the first process dies.
     """
-    for plan in plan_run(recipe, directory, kinds):
-        stage, joined = directory / plan.spec.name, False
-        while not _is_finished(stage, plan.description):
-            if kinds[plan.spec.kind].parallel and not joined and _is_begun(stage, plan.description):
+    for name, spec in recipe.stages.items():
+        stage, kind, joined = directory / name, kinds[spec.kind], False
+        while not _is_finished(stage, description := _followed(recipe, directory, kinds)[name]):
+            if kind.parallel and not joined and _is_begun(stage, description):
+                plan = StagePlan(spec, description, "new")
                 context = _context(plan, recipe, directory, Progress(quiet=True))
-                context = dataclasses.replace(context, follows=True)
-                kinds[plan.spec.kind].run(context, plan.spec.config)
+                kind.run(dataclasses.replace(context, follows=True), spec.config)
                 joined = True
             time.sleep(poll_s)
+
+
+def _followed(
+    recipe: Recipe, directory: Path, kinds: Mapping[str, StageKind]
+) -> dict[str, dict[str, Any]]:
+    """The stages' descriptions, with what the first process noted of their outside files."""
+    described: dict[str, dict[str, Any]] = {}
+    for name, spec in recipe.stages.items():
+        files = (_before(directory / name) or {}).get("files")
+        described[name] = describe(spec, kinds[spec.kind], recipe.head.seed, described, files=files)
+    return described
 
 
 def _is_finished(stage: Path, description: Mapping[str, Any]) -> bool:
@@ -275,6 +376,38 @@ def _is_finished(stage: Path, description: Mapping[str, Any]) -> bool:
 def _is_begun(stage: Path, description: Mapping[str, Any]) -> bool:
     record = stage / STAGE_FILE
     return record.is_file() and read_json(record) == description
+
+
+def run_alone(spec: StageSpec, kind: StageKind, context: StageContext) -> None:
+    """Do a stage that belongs to no recipe; `context.inputs` are folders of the user's.
+
+    One that reads files from outside is skipped once it is finished and they are as they were, or
+    gone; where they or the settings differ it is made again, and what differs is said.
+    """
+    directory, progress = context.directory, context.progress
+    listers = kind.reads(spec.config)
+    if not listers:
+        kind.run(context, spec.config)
+        write_manifest(directory)
+        return
+    inputs = compare(listers, directory)
+    needs = {role: tuple(str(one.directory) for one in of) for role, of in context.inputs.items()}
+    given = {
+        folder: {"identity": _hash(read_manifest(folder)), "extent": ""}
+        for folders in needs.values()
+        for folder in folders
+    }
+    spec = dataclasses.replace(spec, needs=needs)
+    files = _fingerprint(inputs, directory, False)
+    now = describe(spec, kind, context.seed, given, files=files)
+    plan = _plan(StagePlan(spec, now, "new", inputs=inputs), directory)
+    if plan.state == "finished":
+        progress.say(f"{spec.name}: finished before, skipped{_standing(plan)}")
+        _note_inputs(plan, directory)
+        return
+    for reason in plan.differing or plan.notes:
+        progress.say(f"{spec.name}: changed since: {reason}")
+    _run_stage(plan, context, kind)
 
 
 def _require_inputs(plan: StagePlan, done: Collection[str]) -> None:
@@ -310,6 +443,7 @@ def _run_stage(plan: StagePlan, context: StageContext, kind: StageKind) -> dict[
         (stage / LOGS).mkdir(parents=True, exist_ok=True)
         (stage / MANIFEST).unlink(missing_ok=True)
         write_json(stage / STAGE_FILE, plan.description)
+        _note_inputs(plan, stage)
     start = time.monotonic()
     try:
         with MemoryWatch() as memory:
@@ -326,7 +460,8 @@ def _run_stage(plan: StagePlan, context: StageContext, kind: StageKind) -> dict[
 
 def _forget_start(stage: Path) -> None:
     """A stage refused before any work leaves nothing that would refuse the mended settings."""
-    if not any(path.is_file() and path.name != STAGE_FILE for path in stage.rglob("*")):
+    own = {stage / STAGE_FILE, stage / RECORD}
+    if not any(path.is_file() and path not in own for path in stage.rglob("*")):
         shutil.rmtree(stage)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mathlm.core.inputs import Lister
 from mathlm.core.progress import Progress
 
 Effect = Literal["identity", "extends", "none"]
@@ -93,5 +94,7 @@ class StageKind:
     """Files of the finished stage that are copied to the top of the run directory."""
     parallel: bool = False
     """Whether all processes of a `torchrun` work on it together; else the first does it alone."""
+    reads: Callable[[Any], Mapping[str, Lister]] = lambda config: {}
+    """By the setting's path, what lists the files from outside of the run that the stage reads."""
     expect: Callable[[Any], str] = lambda config: ""
     """One line on sizes and time, for `--dry-run`."""

@@ -97,6 +97,9 @@ PAPER: dict[str, Any] = {
 }
 """Where OpenWebMath differs from the defaults."""
 
+MODELS = ("language_model", "classifier", "perplexity_model", "url_list", "quality")
+"""Settings that name a file or a folder of the user's."""
+
 
 def with_paper_defaults(given: dict[str, Any]) -> dict[str, Any]:
     """The settings as given, the published ones in the place of those that are not."""
@@ -123,7 +126,7 @@ def bound(settings: WebFilters | None, context: StageContext) -> WebFilters | No
 def files_digest(settings: WebFilters) -> bytes:
     """A digest of the models and lists that the settings name, by content."""
     digest = hashlib.sha256()
-    for name in ("language_model", "classifier", "perplexity_model", "url_list", "quality"):
+    for name in MODELS:
         path = Path(getattr(settings, name) or "")
         for file in (path / "weights.npy", path / "classifier.json", path):
             if getattr(settings, name) and file.is_file():

@@ -46,6 +46,7 @@ from mathlm.corpus.duplicate_steps import (
 )
 from mathlm.corpus.filter_config import WebFilters, bound, files_digest
 from mathlm.corpus.fingerprints import runs_of
+from mathlm.corpus.inputs import files_as_they_are
 from mathlm.corpus.line_steps import without_repeated_lines
 from mathlm.corpus.overlap_steps import mark_overlaps
 from mathlm.corpus.reading import WebReader, inputs_digest
@@ -74,15 +75,15 @@ def run(
         if is_web(source)
     }
     filters = bound(config.filters, context)
-    shards = [shard for shards, _ in inputs.values() for shard in shards]
-    key = settings_key(config, shards, filters)
+    read_keys = _read_keys(config, inputs, filters)
+    key = hashlib.sha256(json.dumps(read_keys).encode()).hexdigest()
     if not _finished(directory, config, key):
         if filters is not None and inputs:
             try_filters(filters, config.mode)
         sweep(work)
         with executor_for(config.engine.ray, context.workers) as executor:
             services = Services(context.progress, context.workers, open_pages, executor)
-            job = Job(config, work, directory, key, inputs, executor, filters)
+            job = Job(config, work, directory, key, read_keys, inputs, executor, filters)
             job.read(services)
             job.cut_lines(context.progress)
             job.find_duplicates(context.progress)
@@ -93,10 +94,8 @@ def run(
     shutil.rmtree(work, ignore_errors=True)
 
 
-def settings_key(
-    config: CorpusConfig, inputs: Sequence[Shard] = (), filters: WebFilters | None = None
-) -> str:
-    """A digest of the settings, inputs, models and earlier runs that decide the output."""
+def settings_key(config: CorpusConfig, filters: WebFilters | None = None) -> str:
+    """A digest of the settings, models and earlier runs that decide the output."""
     digest = hashlib.sha256(json.dumps(config.outcome(), sort_keys=True).encode())
     earlier = list(earlier_groups(config.duplicates.against))
     runs_of(earlier, config.duplicates)
@@ -104,9 +103,19 @@ def settings_key(
         digest.update((group / "manifest.json").read_bytes())
     if filters is not None:
         digest.update(files_digest(filters))
-    if inputs:
-        digest.update(inputs_digest(inputs).encode())
     return digest.hexdigest()
+
+
+def _read_keys(
+    config: CorpusConfig, shards: Mapping[str, Inputs], filters: WebFilters | None
+) -> dict[str, str]:
+    """For each source, a digest of the settings and of the source's own inputs as they are now."""
+    settings = settings_key(config, filters)
+    keys = {}
+    for name, source in config.sources.items():
+        inputs = inputs_digest(shards[name][0]) if name in shards else files_as_they_are(source)
+        keys[name] = hashlib.sha256(f"{settings} {inputs}".encode()).hexdigest()
+    return keys
 
 
 def _finished(directory: Path, config: CorpusConfig, key: str) -> bool:
@@ -124,6 +133,9 @@ class Job:
     work: Path
     directory: Path
     key: str
+    """Of the settings and all inputs: what the steps over all sources depend on."""
+    read_keys: Mapping[str, str]
+    """Of the settings and the inputs of each source, so that one that changed is read alone."""
     inputs: Mapping[str, Inputs]
     """The shards of every source of web pages."""
     executor: Executor
@@ -134,26 +146,26 @@ class Job:
         """Where a step's outcome for a source stands."""
         return self.work / step / source
 
-    def done(self, path: Path) -> bool:
-        """Whether the group is committed, by a run of the same settings."""
+    def done(self, path: Path, key: str | None = None) -> bool:
+        """Whether the group is committed, by a run of the same settings and inputs."""
         manifest = read_manifest(path)
-        return manifest is not None and manifest.get("settings") == self.key
+        return manifest is not None and manifest.get("settings") == (key or self.key)
 
     def read(self, services: Services) -> None:
         """Read and filter every source."""
         for name, source in self.config.sources.items():
-            target = self.group("read", name)
-            if self.done(target):
+            target, key = self.group("read", name), self.read_keys[name]
+            if self.done(target, key):
                 continue
             if is_web(source):
                 work = self.group("shards", name)
-                settings = settings_key(self.config, (), self.filters)
+                settings = settings_key(self.config, self.filters)
                 mode = self.config.mode
                 reader = WebReader(name, source, services, mode, settings, work, self.filters)
-                reader.read(*self.inputs[name], target=(target, self.key))
+                reader.read(*self.inputs[name], target=(target, key))
             else:
                 filters = steps.filters_of(source, self.config.mode)
-                steps.read_source(name, source, (filters, services), target=(target, self.key))
+                steps.read_source(name, source, (filters, services), target=(target, key))
 
     def texts(self, source: str) -> Path:
         """Where a source's documents stand once read, without repeated lines where those go."""

@@ -21,6 +21,7 @@ from mathlm.corpus.sources.files import file_item, folder_items, walk
 from mathlm.corpus.sources.items import Item
 from mathlm.corpus.sources.packages import licence_of, package_items
 
+TEXT_SUFFIXES = (".txt", ".md", ".rst", ".py")
 _LEFT_OUT = frozenset({"test", "tests", "idle_test", "pydoc_data"})
 """Test suites, and the file of the help topics, which are documents of their own."""
 _LICENCES = ("licen", "copying", "notice", "authors")
@@ -82,4 +83,4 @@ def general_items(source: TextSource, progress: Progress) -> Iterator[Item]:
         yield from topic_items()
     if source.packages:
         yield from package_items(source.packages, progress)
-    yield from folder_items(source.folders, (".txt", ".md", ".rst", ".py"), progress)
+    yield from folder_items(source.folders, TEXT_SUFFIXES, progress)

@@ -41,16 +41,20 @@ def origin(path: Path) -> Origin:
     return Origin(None, path.as_posix())
 
 
-def code_items(
-    folders: tuple[str, ...], languages: tuple[str, ...], progress: Progress
-) -> Iterator[Item]:
-    """Files of the languages (none named: all 17) below the folders."""
+def suffixes_of(languages: tuple[str, ...]) -> tuple[str, ...]:
+    """The extensions of the languages' files (none named: all 17)."""
     unknown = sorted(set(languages) - set(DEFAULT))
     if unknown:
         raise UserError(f"no such language: {', '.join(unknown)}; one of {', '.join(DEFAULT)}")
     wanted = set(languages or DEFAULT)
-    suffixes = tuple(suffix for suffix, language in EXTENSIONS.items() if language in wanted)
-    for item in folder_items(folders, suffixes, progress):
+    return tuple(suffix for suffix, language in EXTENSIONS.items() if language in wanted)
+
+
+def code_items(
+    folders: tuple[str, ...], languages: tuple[str, ...], progress: Progress
+) -> Iterator[Item]:
+    """Files of the languages (none named: all 17) below the folders."""
+    for item in folder_items(folders, suffixes_of(languages), progress):
         place = origin(Path(item.path or ""))
         file = item.id if place.repository is None else place.path
         provenance = Provenance(

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mathlm.core.errors import UserError
+from mathlm.core.inputs import files_of
 from mathlm.core.records import Document, Provenance
 from mathlm.core.storage import read_lines
 from mathlm.corpus.source_config import RecordsSource
 from mathlm.corpus.sources.items import Failed, Loaded
-from mathlm.corpus.sources.shards import files_of
 
 _BATCH_ROWS = 256
 

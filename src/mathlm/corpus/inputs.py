@@ -1,0 +1,97 @@
+"""Which files of the user's a corpus or classifier stage reads, listed as they look now.
+
+Installed packages and Python's own modules are none: they belong to the machine, as the versions of
+libraries do (`environment.json`). Not here: how they are compared (`core/inputs.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from mathlm.core.inputs import InputFile, Lister, below, files_of, named, stamp_of
+from mathlm.core.progress import Progress
+from mathlm.corpus.config import CorpusConfig
+from mathlm.corpus.filter_config import MODELS
+from mathlm.corpus.quality.config import ClassifierConfig
+from mathlm.corpus.source_config import (
+    CodeSource,
+    HtmlSource,
+    RecordsSource,
+    Source,
+    TextSource,
+    UrlsSource,
+    WarcSource,
+    WetSource,
+)
+from mathlm.corpus.sources.files import folder_items, unique
+from mathlm.corpus.sources.general import TEXT_SUFFIXES
+from mathlm.corpus.sources.repositories import suffixes_of
+from mathlm.corpus.sources.shards import PAGE_SUFFIXES
+
+
+def corpus_inputs(config: CorpusConfig) -> dict[str, Lister]:
+    """By the setting's path, what lists the files of sources, filters and earlier runs."""
+    found = {
+        f"sources.{name}": lister
+        for name, source in config.sources.items()
+        if (lister := source_files(source)) is not None
+    }
+    if config.filters is not None:
+        for setting in MODELS:
+            if path := getattr(config.filters, setting):
+                found[f"filters.{setting}"] = partial(_model_files, path)
+    if config.duplicates.against:
+        against = config.duplicates.against
+        patterns = [f"{a}/{b}signatures/**/manifest.json" for a in against for b in ("", "*/")]
+        found["duplicates.against"] = partial(named, patterns)
+    return found
+
+
+def classifier_inputs(config: ClassifierConfig) -> dict[str, Lister]:
+    """What lists the labelled files."""
+    return {"files": partial(named, config.files)} if config.files else {}
+
+
+def source_files(source: Source) -> Lister | None:
+    """What lists a source's files; None where it has none of the user's."""
+    if isinstance(source, WarcSource | WetSource | RecordsSource):
+        return partial(named, source.files)
+    if isinstance(source, UrlsSource):
+        return partial(named, (source.file,))
+    if isinstance(source, HtmlSource):
+        return partial(_folder_files, source.folders, PAGE_SUFFIXES)
+    if isinstance(source, CodeSource):
+        return partial(_folder_files, source.folders, suffixes_of(source.languages))
+    if isinstance(source, TextSource) and source.folders:
+        return partial(_folder_files, source.folders, TEXT_SUFFIXES)
+    return None
+
+
+def files_as_they_are(source: Source) -> str:
+    """A digest that differs when a file of a source of no web pages was changed, added or removed.
+
+    Raises `UserError` where a file named does not exist.
+    """
+    if isinstance(source, RecordsSource):
+        files: Iterable[InputFile] = (InputFile(f, f, stamp_of(f)) for f in files_of(source.files))
+    else:
+        lister = source_files(source)
+        files = lister() if lister is not None else ()
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}\0{file.stamp}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _folder_files(folders: tuple[str, ...], suffixes: tuple[str, ...]) -> Iterator[InputFile]:
+    items = unique(folder_items(folders, suffixes, Progress(quiet=True)))
+    return below((item.id, item.path or "") for item in items)
+
+
+def _model_files(path: str) -> Iterator[InputFile]:
+    """A model is a file or a folder."""
+    parts = ("weights.npy", "classifier.json") if Path(path).is_dir() else ("",)
+    return named(str(Path(path, part)) for part in parts)
