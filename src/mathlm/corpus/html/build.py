@@ -26,6 +26,14 @@ _DROPPED = words(
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _HIDING = frozenset(("style", "hidden", "aria-hidden"))
+_LOOKED_AT = _HIDING | formulas.DATA_SET
+_TRANSPARENT = words(
+    """
+    span b i em strong u s font small big strike abbr acronym cite dfn ins mark label time bdi bdo
+    nobr var
+    """
+)
+"""Elements that mean nothing to the text: what is in them may stand in their parent."""
 _REVEALED = re.compile(
     r"spoiler|solution|answer|proof|collaps|toggle|hint|expand|accordion|tab-?pane|mw-content|noscript|reveal|hidden-content",
     re.IGNORECASE,
@@ -81,27 +89,44 @@ class Builder:
     def _element(
         self, lex: LexborNode, tag: str, parent: Node, depth: int, *, linked: bool
     ) -> None:
-        attrs = attributes_of(lex)
+        attrs: dict[str, str] = lex.attributes  # type: ignore[assignment]
+        suspect = tag in content.SUSPECT_TAGS
+        inside = linked
         if attrs or tag in formulas.TAGS:
-            math = formulas.read(lex, tag, attrs)
-            if math is not None:
-                _add_formula(math, parent, linked=linked)
-                return
-            if not _HIDING.isdisjoint(attrs) and _is_hidden(attrs):
-                return
-            linked = linked or (tag == "a" and "href" in attrs)
+            if None in attrs.values():
+                attrs = {name: value or "" for name, value in attrs.items()}  # one without a value
+            css = attrs.get("class")
+            if (
+                tag in formulas.TAGS
+                or (css and formulas.class_words(css))
+                or not _LOOKED_AT.isdisjoint(attrs)
+            ):
+                math = formulas.read(lex, tag, attrs)
+                if math is not None:
+                    _add_formula(math, parent, linked=linked)
+                    return
+                if not _HIDING.isdisjoint(attrs) and _is_hidden(attrs):
+                    return
+            suspect = suspect or content.is_suspect(tag, attrs, css)
+            inside = linked or (tag == "a" and "href" in attrs)
         if depth >= MAX_DEPTH:
             self._flatten(lex, parent, linked=linked)
             return
         node = Node(tag, attrs)
-        self._children(lex, node, depth + 1, linked=linked)
-        parent.children.append(node)
+        node.suspect = suspect
+        self._children(lex, node, depth + 1, linked=inside)
         parent.chars += node.chars
         parent.links += node.links
         parent.weight += node.weight
         if node.holds_block or tag in BLOCKS:
             parent.holds_block = True
-        node.suspect = content.is_suspect(tag, attrs)
+        elif tag in _TRANSPARENT and not suspect and (linked or not node.links):
+            parent.children += node.children
+            parent.doubtful = parent.doubtful or node.doubtful
+            return
+        parent.children.append(node)
+        if suspect or node.doubtful or (node.links and tag in content.LISTS):
+            parent.doubtful = True
 
     def _flatten(self, lex: LexborNode, parent: Node, *, linked: bool) -> None:
         """All text below, put into the parent."""
@@ -116,14 +141,6 @@ class Builder:
                 parent.children.append(text)
                 parent.chars += len(text)
                 parent.links += len(text) if linked else 0
-
-
-def attributes_of(lex: LexborNode) -> dict[str, str]:
-    """The element's attributes; one without a value has an empty one."""
-    attributes = lex.attributes
-    if None in attributes.values():
-        return {name: value or "" for name, value in attributes.items()}
-    return attributes  # type: ignore[return-value]
 
 
 def _add_formula(math: Math, parent: Node, *, linked: bool) -> None:

@@ -85,7 +85,9 @@ def clean(text: str) -> str:
 
 def _is_clean(data: bytes) -> bool:
     """Whether UTF-8 bytes hold nothing that `clean` changes; far faster than looking at text."""
-    if data.translate(None, _PLAIN) or any(rare in data for rare in _RARE_BYTES):
+    if data.translate(None, _PLAIN):
+        return False
+    if b"\xef" in data and any(rare in data for rare in _RARE_BYTES):
         return False
     return _C1_BYTES.search(data) is None
 

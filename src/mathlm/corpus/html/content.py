@@ -11,9 +11,11 @@ import functools
 import re
 from typing import NamedTuple
 
-from mathlm.corpus.html.nodes import Math, Node, elements, walk, words
+from mathlm.corpus.html.nodes import Child, Math, Node, elements, walk, words
 
 _BOILERPLATE_TAGS = frozenset(["nav", "footer", "aside", "menu"])
+SUSPECT_TAGS = _BOILERPLATE_TAGS | {"header"}
+"""Elements that are suspect without any attribute."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _BOILERPLATE = words(
     """
@@ -46,10 +48,9 @@ _BOILERPLATE_ROLES = words(
     navigation banner contentinfo complementary search menu menubar dialog alert
     """
 )
-_GONE = "-gone"
 # Taken or left whole.
 _UNTOUCHED = words("p pre code")
-_LISTS = words("ul ol dl div section table tbody tr td p span aside form menu")
+LISTS = words("ul ol dl div section table tbody tr td p span aside form menu")
 _TABLE_PARTS = frozenset(["table", "tbody", "thead", "tfoot", "tr"])
 # Content that stands as a whole: it is never entered in search of a smaller root.
 _WHOLE = words("p ul ol pre blockquote li dl h1 h2 h3 h4 h5 h6 table tbody tr")
@@ -119,9 +120,9 @@ def _is_main(node: Node) -> bool:
 
 def _with_heading(body: Node, root: Node) -> Node:
     """The content with the page's first-level heading in front where it stood outside."""
-    if any(node.tag == "h1" for node in walk(root)):
+    if _first_headings(root):
         return root
-    headings = [node for node in walk(body) if node.tag == "h1" and 0 < node.chars < 300]
+    headings = [node for node in _first_headings(body) if 0 < node.chars < 300]
     if len(headings) != 1:
         return root
     holder = Node("div", {})
@@ -134,55 +135,60 @@ def _with_heading(body: Node, root: Node) -> Node:
     return holder
 
 
-def is_suspect(tag: str, attrs: dict[str, str]) -> bool:
-    """Whether an element's tag, role or name speaks of anything but content."""
+def _first_headings(node: Node) -> list[Node]:
+    """The first-level headings below the node, in order."""
+    found: list[Node] = []
+    for child in elements(node):
+        if child.tag == "h1":
+            found.append(child)
+        if child.holds_block:
+            found += _first_headings(child)
+    return found
+
+
+def is_suspect(tag: str, attrs: dict[str, str], css: str | None) -> bool:
+    """Whether an element's role or name speaks of anything but content."""
     if tag in _KEEP:
         return False
-    if tag in _BOILERPLATE_TAGS:
+    if css and _is_boilerplate_name(css):
         return True
-    if not attrs:
-        return tag == "header"
-    name = attrs.get("class", "")
-    if name and _is_boilerplate_name(name):
+    if "id" in attrs and _is_boilerplate_name(attrs["id"]):
         return True
-    name = attrs.get("id", "")
-    if name and _is_boilerplate_name(name):
-        return True
-    return tag == "header" or ("role" in attrs and attrs["role"] in _BOILERPLATE_ROLES)
+    return "role" in attrs and attrs["role"] in _BOILERPLATE_ROLES
 
 
 def _prune(node: Node, page: _Page) -> None:
     """Take out below the node what is not content; its counts follow."""
-    dropped = False
+    if not node.doubtful:
+        return
+    kept: list[Child] = []
     for child in node.children:
-        if not isinstance(child, Node) or child.tag in _UNTOUCHED:
-            continue
-        before = (child.chars, child.links, child.weight)
-        if _is_dropped(child, page):
-            child.tag = _GONE
-            child.chars = child.links = 0
-            child.weight = 0.0
-            dropped = True
-        elif child.children:
-            _prune(child, page)
-        if before[0] != child.chars:
-            node.chars -= before[0] - child.chars
-            node.links -= before[1] - child.links
-            node.weight -= before[2] - child.weight
-    if dropped:
-        node.children = [
-            child for child in node.children if not (isinstance(child, Node) and child.tag is _GONE)
-        ]
+        if isinstance(child, Node) and child.tag not in _UNTOUCHED:
+            before = (child.chars, child.links, child.weight)
+            dropped = _is_dropped(child, page)
+            if dropped:
+                child.chars = child.links = 0
+                child.weight = 0.0
+            else:
+                _prune(child, page)
+            if before[0] != child.chars:
+                node.chars -= before[0] - child.chars
+                node.links -= before[1] - child.links
+                node.weight -= before[2] - child.weight
+            if dropped:
+                continue
+        kept.append(child)
+    node.children = kept
 
 
 def _is_dropped(node: Node, page: _Page) -> bool:
     tag = node.tag
     if not node.suspect:
-        return tag in _LISTS and node.links > 0 and _is_link_farm(node, page)
+        return tag in LISTS and node.links > 0 and _is_link_farm(node, page)
     share = max(node.weight / page.weight, 0.5 * node.chars / page.chars)
     if share > 0.3:
         return False
-    return tag != "header" or (share < 0.05 and not any(n.tag == "h1" for n in walk(node)))
+    return tag != "header" or (share < 0.05 and not _first_headings(node))
 
 
 def _is_link_farm(node: Node, page: _Page) -> bool:

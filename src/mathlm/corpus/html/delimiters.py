@@ -50,11 +50,11 @@ _PAIR = re.compile(
 _KATEX = re.compile(
     r"""left["']?\s*:\s*(["'])((?:\\.|(?!\1).){1,20})\1\s*,\s*["']?right["']?\s*:\s*(["'])((?:\\.|(?!\3).){1,20})\3\s*,\s*["']?display["']?\s*:\s*(true|false|!0|!1)"""
 )
-_ASCII_LOADED = re.compile(
-    r"AM_HTMLorMML|AM_CHTML|AM_SVG|_AM-|-AM_|AM_|ASCIIMathML|ASCIIMathTeXImg|asciimath2jax|input/asciimath|mathjax/am|am-full|asciimath:",
-    re.IGNORECASE,
-)
-_TOLD = re.compile(r"[Mm]ath|delimiters|[Kk]a[Tt]e[Xx]|MATH|tex2jax")
+_ASCII_LOADED = (
+    "am_htmlormml", "am_chtml", "am_svg", "asciimathml", "asciimathteximg",
+    "asciimath2jax", "input/asciimath", "mathjax/am", "am-full", "asciimath:",
+)  # fmt: skip
+"""What a script that loads AsciiMath names, in lower case."""
 _MAX_SCRIPT = 20_000
 
 
@@ -66,16 +66,18 @@ def declared(scripts: list[str]) -> Delimiters:
     ascii_loaded = False
     for script in scripts:
         text = script[:_MAX_SCRIPT]
-        if not _TOLD.search(text):
-            continue
-        asciimath = _pairs("ascii", text)
-        ascii_pairs += asciimath
-        ascii_loaded |= bool(_ASCII_LOADED.search(text))
-        inline += _pairs("inline", text)
-        display += _pairs("display", text)
-        for match in _KATEX.finditer(text):
-            pair = (_unescaped(match[2]), _unescaped(match[4]))
-            (display if match[5] in ("true", "!0") else inline).append(pair)
+        if "sciimath" in text:
+            ascii_pairs += _pairs("ascii", text)
+        lower = text.lower()
+        ascii_loaded = ascii_loaded or any(name in lower for name in _ASCII_LOADED)
+        if "inlineMath" in text or "singleDollars" in text:
+            inline += _pairs("inline", text)
+        if "displayMath" in text:
+            display += _pairs("display", text)
+        if "left" in text and "display" in text:
+            for match in _KATEX.finditer(text):
+                pair = (_unescaped(match[2]), _unescaped(match[4]))
+                (display if match[5] in ("true", "!0") else inline).append(pair)
     dollar = ("$", "$") in inline
     inline = [pair for pair in dict.fromkeys(inline) if pair not in display and pair[0]]
     return Delimiters(

@@ -129,7 +129,7 @@ def _refusal(text: str) -> Reason | None:
     tags = text.count("<")
     if tags > _MAX_TAGS:
         return "too_many_nodes"
-    if tags - text.count("</") > _MAX_OPEN and _depth(text) > _MAX_OPEN:
+    if tags > _MAX_OPEN and tags - text.count("</") > _MAX_OPEN and _depth(text) > _MAX_OPEN:
         return "too_deep"
     return None
 
@@ -154,10 +154,6 @@ def _depth(text: str) -> int:
     return deepest
 
 
-# A page that names none of these has no settings of its own for formulas.
-_SETTINGS = ("athJax", "athjax", "KaTeX", "katex", "tex2jax", "sciimath", "SCIIMath", "renderMath")
-
-
 def _script_text(node: LexborNode) -> str:
     """A script's code and its address."""
     return f"{node.text(deep=True)} {node.attributes.get('src') or ''}"
@@ -166,12 +162,13 @@ def _script_text(node: LexborNode) -> str:
 def _extract_text(decoded: charset.Decoded, max_nodes: int) -> Extraction:
     from selectolax.lexbor import LexborHTMLParser
 
-    source = formulas.strip_prefixes(decoded.text)
-    parser = LexborHTMLParser(source)
-    has_settings = any(name in source for name in _SETTINGS)
-    scripts = [_script_text(node) for node in parser.css("script")] if has_settings else []
+    parser = LexborHTMLParser(formulas.strip_prefixes(decoded.text))
+    scripts = [_script_text(node) for node in parser.css("script")]
     body = parser.body or parser.root
-    title_node = parser.css_first("title")
+    head = parser.head
+    title_node = (head.css_first("title") if head is not None else None) or parser.css_first(
+        "title"
+    )
     title = (
         _SPACES.sub(" ", title_node.text(deep=True)).strip()[:500] if title_node is not None else ""
     )
@@ -183,7 +180,7 @@ def _extract_text(decoded: charset.Decoded, max_nodes: int) -> Extraction:
             charset=decoded.used,
             charset_declared=decoded.declared,
         )
-    marks = delimiters.declared(scripts) if scripts else delimiters.DEFAULT
+    marks = delimiters.declared(scripts)
     renderer = Renderer(marks)
     text = renderer.render(content.select(Builder(max_nodes).build(body)))
     if not text:

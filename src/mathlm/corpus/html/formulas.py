@@ -61,7 +61,7 @@ _DATA = (
     "data-asciimath",
     "data-equation",
 )
-_DATA_SET = frozenset(_DATA)
+DATA_SET = frozenset(_DATA)
 _LATEX_LIKE = re.compile(r"\\[A-Za-z]+|[\^_]|[A-Za-z0-9)\]]\s*[=<>+]\s*[-A-Za-z0-9(\\]")
 # Renderers of TeX as images: the query is the formula itself, or one of its fields.
 _RAW_QUERY = re.compile(
@@ -103,7 +103,7 @@ def read(lex: LexborNode, tag: str, attrs: Attrs) -> Math | None:
         found = _by_class(lex, attrs, words)
         if found is not None:
             return found
-    if attrs and not _DATA_SET.isdisjoint(attrs):
+    if attrs and not DATA_SET.isdisjoint(attrs):
         return _by_data(lex, tag, attrs)
     return None
 
@@ -422,7 +422,7 @@ _PREFIX = re.compile(
 
 def strip_prefixes(markup: str) -> str:
     """The markup with prefixed MathML (`<mml:mi>`) as plain MathML, which HTML parsers know."""
-    if "xmlns:" not in markup and ":math" not in markup:
+    if ":math" not in markup:
         return markup
     prefixes = {match[1] for match in _PREFIX.finditer(markup)}
     if "<mml:math" in markup:

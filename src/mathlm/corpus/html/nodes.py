@@ -27,7 +27,10 @@ class Math:
 class Node:
     """One element: tag, attributes, children, and how much text and link text it holds."""
 
-    __slots__ = ("attrs", "chars", "children", "holds_block", "links", "suspect", "tag", "weight")
+    __slots__ = (
+        "attrs", "chars", "children", "doubtful", "holds_block", "links", "suspect", "tag",
+        "weight",
+    )  # fmt: skip
 
     def __init__(self, tag: str, attrs: dict[str, str]) -> None:
         self.tag = tag
@@ -41,6 +44,8 @@ class Node:
         """How much running text is below: pieces long enough and outside of links, and formulas."""
         self.holds_block = False
         """Whether a block element is below."""
+        self.doubtful = False
+        """Whether something below is suspect, or may be a list of links."""
         self.suspect = False
         """Whether its tag, role or name speaks of navigation, advertising and the like."""
 
@@ -63,7 +68,7 @@ Child: TypeAlias = "str | Node | Math"
 
 def elements(node: Node) -> list[Node]:
     """The children that are elements."""
-    return [child for child in node.children if isinstance(child, Node)]
+    return [child for child in node.children if child.__class__ is Node]
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -72,7 +77,7 @@ def walk(node: Node) -> Iterator[Node]:
     while stack:
         current = stack.pop()
         yield current
-        stack.extend(child for child in reversed(current.children) if isinstance(child, Node))
+        stack += [child for child in reversed(current.children) if child.__class__ is Node]
 
 
 def plain_text(node: Node) -> str:
@@ -88,8 +93,3 @@ def plain_text(node: Node) -> str:
         else:
             stack.extend(reversed(current.children))
     return "".join(pieces)
-
-
-def has_math(node: Node) -> bool:
-    """Whether a formula stands below."""
-    return any(isinstance(child, Math) for below in walk(node) for child in below.children)

@@ -7,6 +7,7 @@ is taken for markup; at the end each place is filled in the order of the text.
 
 from __future__ import annotations
 
+import functools
 import re
 
 from mathlm.corpus.html import scan, supsub
@@ -46,7 +47,7 @@ class Renderer:
 
     def __init__(self, delimiters: Delimiters) -> None:
         self.delimiters = delimiters
-        self.opener = scan.opener(delimiters)
+        self.openings = scan.openings(delimiters)
         self.places: list[Math] = []
         self.codes: list[str] = []
         self.formulas: list[Formula] = []
@@ -89,12 +90,13 @@ class Renderer:
         run: list[str | Node | Math] = []
         for child in node.children:
             if isinstance(child, Node) and (child.tag in BLOCKS or child.holds_block):
-                out += self.paragraphs(run)
-                run = []
+                if run:
+                    out += self.paragraphs(run)
+                    run = []
                 out += self.block(child)
-            else:
+            elif run or not isinstance(child, str) or not child.isspace():
                 run.append(child)
-        return out + self.paragraphs(run)
+        return out + self.paragraphs(run) if run else out
 
     def block(self, node: Node) -> list[str]:
         """One block element as paragraphs."""
@@ -114,7 +116,7 @@ class Renderer:
             return self.definitions(node)
         if tag == "hr":
             return []
-        outer, self.language = self.language, _surrounding_language(node) or self.language
+        outer, self.language = self.language, _surrounding_language(node.css) or self.language
         blocks = self.theorem(node, self.blocks(node))
         self.language = outer
         return blocks
@@ -122,9 +124,7 @@ class Renderer:
     def theorem(self, node: Node, blocks: list[str]) -> list[str]:
         """The environment's name in front where the page's style sheet would have written it."""
         css = node.attrs.get("class")
-        if not css or not blocks:
-            return blocks
-        name = next((word for word in css.lower().split() if word in _THEOREMS), None)
+        name = _theorem_name(css) if css and blocks else None
         if (
             name is None
             or re.match(rf"\W*(?:{name}|#)", blocks[0], re.IGNORECASE)
@@ -135,11 +135,10 @@ class Renderer:
 
     def paragraphs(self, run: list[str | Node | Math]) -> list[str]:
         """Inline content as paragraphs; display formulas stand alone."""
-        if not run:
-            return []
         text = self.inline(run)
-        if not text or text.isspace():
-            return []
+        if FORMULA not in text and BREAK not in text:
+            line = _collapse(text)
+            return [line] if line else []
         pieces = [text]
         if FORMULA in text:
             self._settle(text)
@@ -177,8 +176,9 @@ class Renderer:
 
     def inline(self, run: list[str | Node | Math]) -> str:
         """Inline content as text with places, delimiters read."""
-        text = Inline(self).text(run)
-        if self.opener.search(text):
+        first = run[0] if run else ""
+        text = first if len(run) == 1 and isinstance(first, str) else Inline(self).text(run)
+        if any(map(text.__contains__, self.openings)):
             text = scan.formulas(text, self.delimiters, self.place)
         return text
 
@@ -263,6 +263,12 @@ class Renderer:
         return tables.render(node, self)
 
 
+@functools.lru_cache(maxsize=4096)
+def _theorem_name(css: str) -> str | None:
+    """The environment that a class names."""
+    return next((word for word in css.lower().split() if word in _THEOREMS), None)
+
+
 def _collapse(text: str) -> str:
     return " ".join(text.split())
 
@@ -317,8 +323,9 @@ def _language(node: Node) -> str:
     return ""
 
 
-def _surrounding_language(node: Node) -> str:
+@functools.lru_cache(maxsize=4096)
+def _surrounding_language(css: str) -> str:
     """The language that a wrapper of highlighted code names (`highlight-python`)."""
-    match = _WRAPPER.search(node.attrs.get("class") or "")
+    match = _WRAPPER.search(css)
     name = match[1].lower() if match else ""
     return name if name.rstrip("0123456789") in _LANGUAGES else ""

@@ -74,6 +74,13 @@ def opener(delimiters: Delimiters) -> re.Pattern[str]:
     return re.compile(rf"\\\$|\\begin\{{(?:{_ENVIRONMENTS})\*?\}}|{choices}")
 
 
+@functools.lru_cache(maxsize=256)
+def openings(delimiters: Delimiters) -> frozenset[str]:
+    """The characters of which one begins every formula on this page: a text without is prose."""
+    pairs = (*delimiters.inline, *delimiters.display, *delimiters.ascii)
+    return frozenset(("\\", *(left[:1] for left, _ in pairs)))
+
+
 def _match(text: str, opening: re.Match[str], delimiters: Delimiters) -> tuple[Math, int] | None:
     """The formula that starts here and where it ends; None when it is no formula."""
     mark = opening[0]
