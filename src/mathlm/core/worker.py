@@ -7,6 +7,7 @@ before them; stdin carries work, RESULT_FD outcomes, so that what the function p
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import pickle
@@ -19,6 +20,8 @@ from functools import partial
 from typing import Any, BinaryIO
 
 HEADER = struct.Struct("<Q")
+_NEW_OBJECTS = 50_000
+"""The garbage collector looks for cycles after so many (Python's default: 700, later 2,000)."""
 
 
 def send(stream: BinaryIO, message: object) -> None:
@@ -84,6 +87,10 @@ def main() -> None:
         _load(prepare, options)()
     function = _load(name, options)
     _limit_memory(memory_mib)
+    # What is loaded stays; looking through it and through growing trees again and again takes a
+    # tenth of the time, and hardly anything that items make is in a cycle.
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
     send(results, "ready")
     while True:
         try:

@@ -217,11 +217,11 @@ FILTERS: Mapping[str, Callable[[WebFilters, Mode], WebFilter | None]] = {
 """By name, what makes a filter of the settings; None where the settings switch it off."""
 
 ORDER: dict[Mode, tuple[str, ...]] = {
-    # The cheap ones first; the rest in the order in which they say more of a page.
+    # The cheap ones and those that drop most first: most pages then cost hardly more.
     "default": (
-        "address", "listed_address", "accents", "boilerplate", "alphabetic", "repeated_lines",
-        "language", "mathematics", "final_score", "libretexts", "frequent_ngram", "repeated_words",
-        "perplexity", "final_perplexity", "quality",
+        "address", "listed_address", "accents", "mathematics", "final_score", "libretexts",
+        "boilerplate", "alphabetic", "repeated_lines", "language", "frequent_ngram",
+        "repeated_words", "perplexity", "final_perplexity", "quality",
     ),
     # The order of OpenWebMath's pipeline, then that of `filter_dataset.py`.
     "paper": (
@@ -255,6 +255,8 @@ def tidy(text: str, mode: Mode = "default") -> str:
         lines = [line for line in lines if line.count("newcommand") < 2]
     if mode == "paper":
         return "\n".join(lines)
+    if not figures.has_boilerplate(text):
+        return text if len(lines) == text.count("\n") + 1 else "\n".join(lines)
     kept = [line for line in lines if not figures.is_boilerplate(line)]
     if len(kept) < len(lines) and _size(kept) >= (1 - _MAX_TIDIED) * _size(lines):
         lines = kept

@@ -105,3 +105,27 @@ def test_repetition_stays_in_bounds_for_any_mix():
         text = " ".join(rng.choice(["a", "b", "$x$", "12", "\n"]) for _ in range(300))
         assert 0 <= figures.frequent_ngram(text) <= 1
         assert 0 <= figures.repeated_words(text) <= 1
+
+
+NOTICES = [
+    "Sign in",
+    "© 2024",
+    "Privacy Policy",
+    "click here to",
+    "We use cookies",
+    "COPYRIGHT (C)",
+]
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(" \t#*->|•·[]", max_size=4), st.sampled_from([*NOTICES, "Let", "x²"]))
+        | st.tuples(st.text(max_size=5), st.text(max_size=12)),
+        max_size=6,
+    )
+)
+def test_the_pass_over_a_text_misses_no_line_of_boilerplate(pieces):
+    text = "\n".join(before + words for before, words in pieces)
+    found = any(figures.is_boilerplate(line) for line in text.split("\n"))
+    assert figures.has_boilerplate(text) or not found
+    assert found or figures.boilerplate(text) == 0

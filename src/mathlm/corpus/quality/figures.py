@@ -8,8 +8,10 @@ takes time linear in the text, of which at most `MAX_CHARACTERS` are looked at.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -25,7 +27,7 @@ _LOWER_AND_UPPER = _ACCENTED + _ACCENTED.upper()
 
 Hashes = npt.NDArray[np.uint64]
 
-_BOILERPLATE = re.compile(
+_BOILERPLATE = (
     r"(?:skip to (?:main )?(?:content|navigation)|(?:we|this (?:web)?site) uses? cookies|accept all"
     r"|(?:accept|manage|reject)(?: all)? cookies|cookie (?:policy|settings|preferences)"
     r"|privacy policy|terms (?:of (?:use|service)|and conditions)|all rights reserved"
@@ -34,9 +36,11 @@ _BOILERPLATE = re.compile(
     r"|loading\.{2,3}|click here to|enable javascript|javascript is (?:disabled|required)"
     r"|add to (?:cart|wishlist|favou?rites)|leave a (?:reply|comment)|powered by"
     r"|(?:previous|next) (?:post|page|article)|back to top|print this page|report abuse"
-    r"|advertisement\b|sponsored\b|copyright (?:©|\(c\))|© ?\d{4})",
-    re.IGNORECASE,
+    r"|advertisement\b|sponsored\b|copyright (?:©|\(c\))|© ?[0-9]{4})"
 )
+_BOILERPLATE_LINE = re.compile(_BOILERPLATE, re.IGNORECASE)
+_BEFORE = " \t#*->|•·[]"
+"""Marks that may stand before the words of a line."""
 _MAX_BOILERPLATE_LINE = 200
 
 
@@ -121,15 +125,30 @@ def repeated_words(text: str, n: int = 10) -> float:
     return float((np.cumsum(edges[:-1]) > 0).mean())
 
 
+@functools.cache
+def _somewhere() -> Any:
+    import re2
+
+    return re2.compile(f"(?im)^[{re.escape(_BEFORE)}]*{_BOILERPLATE}".encode())
+
+
+def has_boilerplate(text: str) -> bool:
+    """Whether any line may be one of boilerplate, found in a pass over the whole text."""
+    return _somewhere().search(text.encode("utf-8", "replace")) is not None
+
+
 def is_boilerplate(line: str) -> bool:
     """Whether a line is a short one that begins with words of boilerplate."""
-    plain = line.strip(" \t#*->|•·[]")
-    return len(plain) <= _MAX_BOILERPLATE_LINE and bool(_BOILERPLATE.match(plain))
+    plain = line.strip(_BEFORE)
+    return len(plain) <= _MAX_BOILERPLATE_LINE and bool(_BOILERPLATE_LINE.match(plain))
 
 
 def boilerplate(text: str) -> float:
     """The share of characters in lines of boilerplate."""
-    lines = text[:MAX_CHARACTERS].split("\n")
+    text = text[:MAX_CHARACTERS]
+    if not has_boilerplate(text):
+        return 0.0
+    lines = text.split("\n")
     total = sum(map(len, lines))
     return sum(len(line) for line in lines if is_boilerplate(line)) / total if total else 0.0
 
