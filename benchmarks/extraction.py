@@ -160,6 +160,13 @@ def f1(text: str, reference: Reference) -> float | None:
     return 2 * both / (sum(expected.values()) + sum(found.values()))
 
 
+def _scripts_as_tex(html: str) -> str:
+    """A page without its tags, `<sub>` and `<sup>` as TeX has them."""
+    html = html.replace("{", "\\{").replace("}", "\\}")
+    html = re.sub(r"<sub\b[^>]*>", "_", re.sub(r"<sup\b[^>]*>", "^", html))
+    return re.sub(r"<[^>]*>", "", html)
+
+
 @dataclass
 class Fidelity:
     """Counts over pages, from which the scores come."""
@@ -185,8 +192,10 @@ class Fidelity:
         self.recalled += matched + sum(latex in joined for latex in missing)
         self.found += len(ours)
         others = [f for f in ours if f not in page.reference.everything]
-        # What the reference left out (answers, comments) is right when the page holds that TeX.
-        source = normal_form(page.html.decode("utf-8", "replace")) if others else ""
+        # What the reference left out (answers, comments) is right when the page holds that TeX,
+        # or those letters and scripts as plain HTML.
+        html = page.html.decode("utf-8", "replace") if others else ""
+        source = normal_form(html) + _ROW + normal_form(_scripts_as_tex(html))
         self.right += len(ours) - len(others) + sum(f in source for f in others)
         self.doubled += len(re.findall(r"(\$[^$\n]+\$)\s*(?=\1)", result.text))
         kinds = {normal_form(f.latex): f.display for f in result.formulas}

@@ -155,6 +155,52 @@ VARIANTS = {
     "greek power": ("2π<sup>n</sup> holds", [("2\\pi^{n}", False)]),
     "footnote": ('as said<sup><a href="#fn1">1</a></sup> above', []),
     "commented TeX": ('<script type="math/tex">a % b\n+ c</script>', [("a + c", False)]),
+    "Pandoc for KaTeX, a matrix": (
+        '<span class="math inline">\\begin{pmatrix}1\\end{pmatrix}</span>',
+        [("\\begin{pmatrix}1\\end{pmatrix}", False)],
+    ),
+    "Pandoc without a renderer": (
+        '<span class="math inline"><em>e</em><sup><em>i</em><em>π</em></sup>+log <em>n</em></span>',
+        [("e^{i\\pi}+\\log n", False)],
+    ),
+    "Wikipedia in plain HTML": (
+        '<span class="texhtml"><i>x</i><sub>1</sub> &lt; 2π</span>', [("x_{1} < 2\\pi", False)]
+    ),
+    "GladTeX": ('<eq env="math">x_1</eq> or <eq env="displaymath">x</eq>',
+                [("x_1", False), ("x", True)]),
+    "docutils": ('<tt class="math">2n</tt></p><pre class="math">\nE = mc\n</pre><p>',
+                 [("2n", False), ("E = mc", True)]),
+    "Texinfo": ("<em class='math'>a/b</em>", [("a/b", False)]),
+    "code of the language math": (
+        '<code class="language-math math-inline">n</code></p><pre><code class="language-math '
+        'math-display">n!</code></pre><p>', [("n", False), ("n!", True)],
+    ),
+    "a listing of LaTeX": ('</p><pre class="latex">\\frac{1}{2}</pre><p>', []),
+    "KaTeX as MathML": (
+        '<span class="katex"><math display="block"><semantics><mi>x</mi><annotation encoding='
+        '"application/x-tex">x</annotation></semantics></math></span>', [("x", True)],
+    ),
+    "Doxygen": ('<img class="formulaInl" alt="$n$" src="form_1.png">', [("n", False)]),
+    "Sphinx, an image": (
+        '<img class="math" src="a.png" alt="2n"></p><div class="math"><p><img src="b.png" '
+        'alt="E = mc^2"></p></div><p>', [("2n", False), ("E = mc^2", True)],
+    ),
+    "Sphinx, a needless split": (
+        "\\[\\begin{split}\\begin{pmatrix}1\\\\2\\end{pmatrix}\\end{split}\\]",
+        [("\\begin{pmatrix}1\\\\2\\end{pmatrix}", True)],
+    ),
+    "Sphinx, a split of rows": (
+        "\\[\\begin{split}a\\\\b\\end{split}\\]", [("\\begin{split}a\\\\b\\end{split}", True)]
+    ),
+    "TeX4ht": ("\\begin {align}a\\end {align}", [("\\begin{align}a\\end{align}", True)]),
+    "TeX the World": ("[;x^2;]", [("x^2", False)]),
+    "script in a script": ("2<sup>2<sup>n</sup></sup> holds", [("2^{2^{n}}", False)]),
+    "script of a set": ("{x<sup>2</sup>} holds", [("\\{x^{2}\\}", False)]),
+    "Greek script": ("e<sup>iπ</sup> holds", [("e^{i\\pi}", False)]),
+    "line break within": ("\\[a<br>=b\\]", [("a\n=b", True)]),
+    "formula within": ('$$x\\tag{<script type="math/tex">y</script>}$$', [("x\\tag{y}", True)]),
+    "code within": ("$a=<code>b_1</code>$", [("a=b_1", False)]),
+    "relation like a tag": ("\\(a<b\\) and \\(i<n_1\\)", [("a<b", False), ("i<n_1", False)]),
     "only space": ("before $\\quad$ after", []),
 }  # fmt: skip
 

@@ -121,3 +121,36 @@ def test_a_page_that_is_all_navigation_is_not_empty() -> None:
 def test_permalinks_in_headings_go() -> None:
     page = f'<h2>Limits<a class="headerlink" href="#l">¶</a></h2><p>{PROSE}</p>'
     assert extract(page).text == f"## Limits\n\n{PROSE}"
+
+
+@pytest.mark.parametrize(
+    ("html", "language"),
+    [
+        ('<pre class="rouge highlight"><code data-lang="python">x</code></pre>', "python"),
+        ('<pre class="src src-c">x</pre>', "c"),
+        ('<pre class="highlight tsx"><code>x</code></pre>', "tsx"),
+        ('<pre class="sourceCode haskell"><code>x</code></pre>', "haskell"),
+        ('<pre class="highlight language-go">x</pre>', "go"),
+    ],
+)
+def test_language_of_code(html: str, language: str) -> None:
+    assert f"```{language}\nx\n```" in extract(f"<h1>T</h1><p>Words.</p>{html}").text
+
+
+def test_lines_of_doxygen() -> None:
+    html = '<div class="fragment"><div class="line">a</div><div class="line">  b</div></div>'
+    assert "```\na\n  b\n```" in extract(f"<h1>T</h1><p>Words.</p>{html}").text
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<aside class="footnote brackets" role="doc-footnote"><p>A note on it.</p></aside>',
+        '<aside class="admonition theorem"><p>Theorem</p><p>A note on it.</p></aside>',
+    ],
+)
+def test_asides_of_the_text_stay(html: str) -> None:
+    words = "These are words of a paragraph that is long enough. " * 20
+    assert "A note on it." in extract(f"<main><h1>T</h1><p>{words}</p>{html}</main>").text
+    other = '<aside class="promo"><p>A note on it.</p></aside>'
+    assert "A note on it." not in extract(f"<main><h1>T</h1><p>{words}</p>{other}</main>").text

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from mathlm.corpus.html.formulas import parse_math, plain_tree
+from mathlm.corpus.html.markup import parse_math, plain_tree
 from mathlm.corpus.html.mathml import to_latex
 
 
@@ -92,7 +92,18 @@ TABLE = {
     "<mtable columnalign='right left'><mtr><mtd><mi>a</mi></mtd><mtd><mo>=</mo><mi>b</mi></mtd>"
     "</mtr></mtable>": "\\begin{aligned}\na & = b\n\\end{aligned}",
     "<mtable><mlabeledtr><mtd><mtext>(1)</mtext></mtd><mtd><mi>a</mi></mtd></mlabeledtr></mtable>":
-        "\\begin{matrix}\na \\tag{1}\n\\end{matrix}",
+        "a \\tag{1}",
+    "<munder><mrow><mi>sup</mi><mo>\u2061</mo></mrow><mi>n</mi></munder>": "\\sup_{n}",
+    "<munder><mi>max</mi><mo>\u2061</mo><mspace width='1em'/><mi>n</mi></munder>": "\\max_{n}",
+    "<msup><mi>f</mi><mrow>\u2033</mrow></msup>": "f''",
+    "<mi>u</mi><mo>\u22a5</mo><mi>v</mi>": "u\\perp v",
+    "<mi mathvariant='normal'>\u22a5</mi>": "\\bot",
+    "<mn>5</mn><mi mathvariant='normal'>%</mi>": "5\\%",
+    "<mo>\u2295\ufe0e</mo>": "\\oplus",
+    "<mtext mathvariant='bold'>x</mtext>": "\\textbf{x}",
+    "<munderover><mo>\u2192</mo><mrow></mrow><mi>f</mi></munderover>": "\\xrightarrow{f}",
+    "<mover><mo>\u2192</mo><mover><mrow><mspace width='.4em'/><mi>f</mi></mrow>"
+    "<mspace width='3.5em'/></mover></mover>": "\\xrightarrow{f}",
     "<mi>a</mi><mspace width='1em'/><mo>(</mo><mi>mod</mi><mspace width='0.333em'/><mi>n</mi>"
     "<mo>)</mo>": "a\\pmod{n}",
     "": "",

@@ -107,7 +107,9 @@ class Builder:
                     return
                 if not _HIDING.isdisjoint(attrs) and _is_hidden(attrs):
                     return
-            suspect = suspect or content.is_suspect(tag, attrs, css)
+            suspect = (suspect and not content.is_note(attrs)) or content.is_suspect(
+                tag, attrs, css
+            )
             inside = linked or (tag == "a" and "href" in attrs)
         if depth >= MAX_DEPTH:
             self._flatten(lex, parent, linked=linked)

@@ -43,6 +43,11 @@ _MAIN = re.compile(
     r"markdown-body|documentwrapper|document|rst-content|page-content|content-body|article__body|s-prose|post|theme-doc-markdown|ltx_page_content|mt-content-container)$",
     re.IGNORECASE,
 )
+# Asides and footers that belong to the text.
+_NOTES = re.compile(
+    r"footnote|endnote|admonition|callout|theorem|lemma|proof|definition|example|remark",
+    re.IGNORECASE,
+)
 _BOILERPLATE_ROLES = words(
     """
     navigation banner contentinfo complementary search menu menubar dialog alert
@@ -144,6 +149,11 @@ def _first_headings(node: Node) -> list[Node]:
         if child.holds_block:
             found += _first_headings(child)
     return found
+
+
+def is_note(attrs: dict[str, str]) -> bool:
+    """Whether an aside or a footer belongs to the text: footnotes, theorems, admonitions."""
+    return _NOTES.search(f"{attrs.get('class', '')} {attrs.get('id', '')}") is not None
 
 
 def is_suspect(tag: str, attrs: dict[str, str], css: str | None) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mathlm.corpus.html import charset, content, delimiters, formulas
+from mathlm.corpus.html import charset, content, delimiters, markup
 from mathlm.corpus.html.build import Builder, TooManyNodesError
 from mathlm.corpus.html.nodes import words
 from mathlm.corpus.html.records import Extraction, Reason
@@ -162,7 +162,7 @@ def _script_text(node: LexborNode) -> str:
 def _extract_text(decoded: charset.Decoded, max_nodes: int) -> Extraction:
     from selectolax.lexbor import LexborHTMLParser
 
-    parser = LexborHTMLParser(formulas.strip_prefixes(decoded.text))
+    parser = LexborHTMLParser(markup.prepared(decoded.text))
     scripts = [_script_text(node) for node in parser.css("script")]
     body = parser.body or parser.root
     head = parser.head

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
-from mathlm.corpus.html import asciimath, mathml
+from mathlm.corpus.html import asciimath, htmlmath, mathml
 from mathlm.corpus.html.latex_text import clean, is_wrapped
-from mathlm.corpus.html.nodes import Math, Node, words
+from mathlm.corpus.html.markup import attributes_of, html_tree, parse_math, plain_tree
+from mathlm.corpus.html.nodes import Math, words
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -33,9 +34,16 @@ _MATHJAX = words(
 _RAW = words(
     """
     math tex latex arithmatex wp-katex-eq math-inline math-display math-block mathjax-inline
-    mathjax-block katex-inline katex-block inlinemath
+    mathjax-block katex-inline katex-block inlinemath displaymath language-math js-render-math
     """
 )
+# Elements that hold nothing but a formula where such a class names them.
+_RAW_TAGS = frozenset(("tt", "code", "pre", "em", "eq"))
+_LANGUAGES = frozenset(("tex", "latex"))
+"""Names of formulas that are names of languages too: a block of code is one then."""
+_TEXT_STYLES = frozenset(("br", "em", "i", "p", "code"))
+_WORD = re.compile(r"[A-Za-z]{3,}")
+_INNER = re.compile(r"\{[^{}]*\}")
 _CLASS_WORDS = frozenset(
     (
         *_MATHJAX,
@@ -77,6 +85,7 @@ _IMAGE_CLASSES = words(
     """
     tex latex math mathtex latexImg mwe-math-fallback-image-inline mwe-math-fallback-image-display
     ee_img tr_noresize texrender mimetex formula equation math-image
+    formulaInl formulaDsp
     """
 )
 _ALT_SOURCE = re.compile(
@@ -123,6 +132,9 @@ def _by_class(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | No
         return _wikipedia(lex, attrs)
     if "math-container" in words:
         return _wrapped_text(lex)
+    if "texhtml" in words:
+        math = _plain_html(lex, False)
+        return None if math is None or re.search(r"\\mathrm|\\\{", math.latex) else math
     if words & _RAW:
         return _raw(lex, attrs, words)
     return None
@@ -142,9 +154,10 @@ def _annotation(lex: LexborNode) -> str:
 
 
 def _katex(lex: LexborNode, *, display: bool) -> Math | None:
+    math = lex.css_first("math")
+    display = display or (math is not None and _is_block(math))
     if latex := clean(_annotation(lex)):
         return Math(latex, display)
-    math = lex.css_first("math")
     if math is not None:
         return Math(mathml.to_latex(plain_tree(math)), display)
     source = lex.css_first(".katex-mathml")
@@ -238,30 +251,84 @@ def _wrapped_text(lex: LexborNode) -> Math | None:
 
 def _raw(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
     """TeX as the text of an element that is meant for a script (Pandoc, WordPress, Sphinx)."""
-    for name in _DATA:
-        if name in attrs:
-            return None
+    if not DATA_SET.isdisjoint(attrs):
+        return None
+    css = (attrs.get("class") or "").split()
+    kind = _kind(lex, attrs, css)
+    if (
+        kind is not None
+        and "math" in words
+        and lex.css_first("em, i, sup, sub, strong") is not None
+    ):
+        return _plain_html(lex, kind)
     if any(
-        child.is_element_node and child.tag not in ("br", "em", "i", "p")
+        child.is_element_node and child.tag not in _TEXT_STYLES
         for child in lex.iter(include_text=False)
     ):
-        return None
+        return _pictured(lex, attrs)
     if (wrapped := _wrapped_text(lex)) is not None:
         return wrapped
     text = lex.text(deep=True).strip()
-    if not text or is_wrapped(text) is not None or "$" in text or "\\(" in text or "\\[" in text:
+    if not text:
+        return _pictured(lex, attrs)
+    if not text.isascii() and kind is not None and "\\" not in text:
+        return _plain_html(lex, kind)
+    if is_wrapped(text) is not None or "\\(" in text or "\\[" in text:
         return None
-    css = (attrs.get("class") or "").split()
-    exact = "inline" in css or "display" in css or words & {"wp-katex-eq", "tex", "latex"}
-    if not (_LATEX_LIKE.search(text) or (exact and len(text) < 40)):
+    named = kind is not None or (lex.tag in _RAW_TAGS and bool(words - _LANGUAGES))
+    if "$" in text and (not named or "$" in _INNER.sub("", text.replace("\\$", ""))):
         return None
-    display = (
-        "display" in css
-        or attrs.get("data-display") == "true"
-        or any("display" in w or "block" in w for w in css)
-        or "\\begin{" in text
-    )
-    return Math(clean(text), display or (None if lex.tag == "div" else False))
+    short = len(text) < 40 and (words & {"wp-katex-eq", "tex", "latex"} or not _WORD.search(text))
+    if not (named or short or _LATEX_LIKE.search(text)):
+        return None
+    by_place = kind is None and (lex.tag == "div" or "\\begin{" in text)
+    return Math(clean(text), None if by_place else bool(kind))
+
+
+def _pictured(lex: LexborNode, attrs: Attrs) -> Math | None:
+    """An image that is all of the element (Sphinx puts the class on what is around displays)."""
+    images = lex.css("img")
+    if len(images) != 1 or lex.text(deep=True).strip("() \n\t0123456789¶"):
+        return None
+    latex = clean(images[0].attributes.get("alt") or "")
+    if not latex or (len(latex) > 2 and not _LATEX_LIKE.search(latex)):
+        return None
+    return Math(latex, lex.tag == "div" or None)
+
+
+def _plain_html(lex: LexborNode, kind: bool) -> Math | None:
+    latex = htmlmath.to_latex(html_tree(lex))
+    return Math(latex, kind) if latex else None
+
+
+def _kind(lex: LexborNode, attrs: Attrs, css: list[str]) -> bool | None:
+    """Whether the element says that its formula is a display, or inline."""
+    style = attrs.get("data-display") or attrs.get("data-math-style") or ""
+    if lex.tag == "pre" or style in ("true", "display"):
+        return True
+    if any("display" in word or "block" in word for word in css):
+        return True
+    if any("inline" in word for word in css) or style == "inline":
+        return False
+    return None
+
+
+def _preformatted(lex: LexborNode, attrs: Attrs) -> Math | None:
+    """A block of code whose language is mathematics."""
+    inside = lex.css_first("code")
+    for node in (lex, inside) if inside is not None else (lex,):
+        css = node.attributes.get("class") or ""
+        if (found := class_words(css) & _RAW) - _LANGUAGES:
+            math = _raw(node, attributes_of(node), found)
+            if math is not None:
+                return Math(math.latex, True)
+    return None
+
+
+def _gladtex(lex: LexborNode, attrs: Attrs) -> Math | None:
+    """`<eq>`: TeX for GladTeX, which makes an image of it."""
+    latex = clean(lex.text(deep=True))
+    return Math(latex, attrs.get("env") == "displaymath") if latex else DROP
 
 
 def _by_data(lex: LexborNode, tag: str, attrs: Attrs) -> Math | None:
@@ -355,9 +422,11 @@ def _image(lex: LexborNode, attrs: Attrs) -> Math | None:
         return Math(clean(unquote(attrs["alt"])), "block" in css or None)
     wrapped = is_wrapped(attrs.get("alt") or "")
     named = not _IMAGE_CLASSES.isdisjoint(css.split()) or _ALT_SOURCE.search(source)
-    looks = _LATEX_LIKE.search(alt) or (named and (wrapped is not None or len(alt) == 1))
+    looks = _LATEX_LIKE.search(alt) or (
+        "$" not in alt if wrapped is not None else len(alt) < 40 and not _WORD.search(alt)
+    )
     if alt and looks and (named or wrapped is not None):
-        return Math(alt, wrapped or "display" in css or None)
+        return Math(alt, wrapped or "display" in css or (False if "formulaInl" in css else None))
     return DROP
 
 
@@ -384,6 +453,8 @@ TAGS: dict[str, Callable[[LexborNode, Attrs], Math | None]] = {
     "img": _image,
     "mathjax": _mathjax_tag,
     "mjx-assistive-mml": _copy,
+    "pre": _preformatted,
+    "eq": _gladtex,
 }
 
 
@@ -402,59 +473,3 @@ def _mathml_text(lex: LexborNode) -> str:
     if alt and (_LATEX_LIKE.search(alt) or (len(alt) <= 2 and lex.tag == "math")):
         return alt
     return clean(mathml.to_latex(plain_tree(lex)))
-
-
-def parse_math(source: str) -> LexborNode | None:
-    """The `<math>` element of a string of markup."""
-    from selectolax.lexbor import LexborHTMLParser
-
-    if "<" not in source and "&lt;" in source:
-        import html
-
-        source = html.unescape(source)
-    return LexborHTMLParser(strip_prefixes(source)).css_first("math")
-
-
-_PREFIX = re.compile(
-    r"""xmlns:([A-Za-z][\w-]{0,20})\s*=\s*["']http://www\.w3\.org/1998/Math/MathML["']"""
-)
-
-
-def strip_prefixes(markup: str) -> str:
-    """The markup with prefixed MathML (`<mml:mi>`) as plain MathML, which HTML parsers know."""
-    if ":math" not in markup:
-        return markup
-    prefixes = {match[1] for match in _PREFIX.finditer(markup)}
-    if "<mml:math" in markup:
-        prefixes.add("mml")
-    if "<m:math" in markup:
-        prefixes.add("m")
-    if not prefixes:
-        return markup
-    names = "|".join(sorted(map(re.escape, prefixes)))
-    return re.sub(rf"<(/?)(?:{names}):(?=[a-z])", r"<\1", markup)
-
-
-_MAX_MATH_DEPTH = 200
-
-
-def plain_tree(lex: LexborNode) -> Node:
-    """The element as light nodes, without comments; what is nested too deep is left out."""
-    root = Node(lex.tag or "", _attributes(lex))
-    stack = [(lex, root, 0)]
-    while stack:
-        source, target, depth = stack.pop()
-        child = source.first_child
-        while child is not None:
-            if child.is_text_node:
-                target.children.append(child.text_content or "")
-            elif child.is_element_node and depth < _MAX_MATH_DEPTH:
-                node = Node(child.tag or "", _attributes(child))
-                target.children.append(node)
-                stack.append((child, node, depth + 1))
-            child = child.next
-    return root
-
-
-def _attributes(lex: LexborNode) -> Attrs:
-    return {name: value or "" for name, value in lex.attributes.items()}

@@ -16,6 +16,10 @@ _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
 _BREAK = re.compile(r"<br\s*/?>")
 # Nothing but space: a trick of layout, not a formula.
 _BLANK = re.compile(r"(?:\\[ ,;:!>]|\\q?quad|[~\s{}])*\\?")
+# TeX4ht writes a space after these; Sphinx puts a `split` around rows, also rows of an inner block.
+_SPACED_BLOCK = re.compile(r"\\(begin|end) (?=\{)")
+_SPLIT = "\\begin{split}", "\\end{split}"
+_BLOCK = re.compile(r"\\(begin|end)\{|\\\\|(?<!\\)&")
 _STYLE = re.compile(r"^\\(?:displaystyle|textstyle)(?![A-Za-z])\s*")
 
 
@@ -29,7 +33,9 @@ def clean(latex: str) -> str:
         latex = _CDATA.sub("", latex)
     if "%" in latex:
         latex = _COMMENT.sub(r"\1\n", latex)
-    latex = _without_style(unwrapped(latex.strip()))
+    if "\\begin" in latex:
+        latex = _SPACED_BLOCK.sub(r"\\\1", latex)
+    latex = _without_split(_without_style(unwrapped(latex.strip())))
     lines = (_SPACES.sub(" ", line).strip() for line in latex.split("\n"))
     latex = "\n".join(line for line in lines if line)
     while latex.endswith("\\\\") and not latex.endswith("\\\\\\"):
@@ -71,6 +77,23 @@ def _without_style(latex: str) -> str:
     ):
         latex = latex[1:-1].strip()
     return _STYLE.sub("", latex)
+
+
+def _without_split(latex: str) -> str:
+    """What stands in a `split` that has no rows of its own."""
+    start, end = _SPLIT
+    if not (latex.startswith(start) and latex.endswith(end)):
+        return latex
+    inner = latex[len(start) : -len(end)]
+    depth = 0
+    for match in _BLOCK.finditer(inner):
+        if match[1]:
+            depth += 1 if match[1] == "begin" else -1
+        elif depth == 0:
+            return latex
+        if depth < 0:
+            return latex
+    return inner.strip()
 
 
 def _closes_at_end(latex: str) -> bool:

@@ -225,6 +225,9 @@ def fenced(node: Node, convert: Convert) -> str:
 
 def table(node: Node, convert: Convert) -> str:
     """`mtable` without fences: a matrix, or aligned equations where the columns say so."""
+    lines = elements(node)
+    if len(lines) == 1 and lines[0].tag == "mlabeledtr" and len(elements(lines[0])) == 2:
+        return _line(lines[0], convert)
     return _matrix(node, "aligned" if _is_aligned(node) else "matrix", convert)
 
 
@@ -257,7 +260,7 @@ def _line(node: Node, convert: Convert) -> str:
     cells = elements(node)
     tag = ""
     if node.tag == "mlabeledtr" and cells:
-        label = text_of(cells[0]).strip("()")
+        label = text_of(cells[0]).strip("()").replace("∗", "*")
         tag = f" \\tag{{{escape_text(label)}}}" if label else ""
         cells = cells[1:]
     return " & ".join(row(elements(cell), convert) for cell in cells) + tag

@@ -38,13 +38,20 @@ _LIMIT_WORDS = LIMIT_FUNCTIONS | {"lim sup", "lim inf", "argmax", "argmin", "arg
 def operands(node: Node, count: int) -> list[Node]:
     """The element's children, filled up with empty rows (broken pages leave some out)."""
     found = elements(node)
+    if len(found) > count:
+        found = [child for child in found if not is_invisible(child)]
     return found[:count] + [Node("mrow", {}) for _ in range(count - len(found))]
 
 
+def is_invisible(node: Node) -> bool:
+    """Whether the element is a space, or an operator that is not seen (function application)."""
+    return node.tag == "mspace" or (node.tag == "mo" and not text_of(node).strip("\u2061\u2062 "))
+
+
 def core(node: Node) -> Node:
-    """The element inside wrappers that hold nothing else."""
+    """The element inside wrappers that hold nothing else to be seen."""
     while node.tag in _TRANSPARENT:
-        inside = elements(node)
+        inside = [child for child in elements(node) if not is_invisible(child)]
         if len(inside) != 1:
             break
         node = inside[0]
@@ -123,6 +130,8 @@ def _limits(base: Node, convert: Convert) -> str:
 def under(node: Node, convert: Convert) -> str:
     r"""`munder`: limits, braces and bars below, or `\underset`."""
     base, below = operands(node, 2)
+    if is_invisible(core(below)):
+        return convert(base)
     mark = text_of(core(below)) if core(below).tag in ("mo", "mtext", "mi") else ""
     if takes_limits(base):
         return _scripted(_limits(base, convert), convert(below), "")
@@ -130,10 +139,22 @@ def under(node: Node, convert: Convert) -> str:
         return f"\\{UNDER_STRETCHED[mark]}{{{convert(base)}}}"
     if core(base).tag == "munder" and _is_brace(operands(core(base), 2)[1]):
         return f"{convert(base)}_{{{convert(below)}}}"
-    arrow = _ARROWS.get(text_of(core(base)))
-    if arrow and core(base).tag == "mo":
-        return f"\\{arrow}[{convert(below)}]{{}}"
+    if arrow := _arrow(base):
+        return _over_arrow(arrow, convert(below), "")
     return f"\\underset{{{convert(below)}}}{{{convert(base)}}}"
+
+
+def _arrow(base: Node) -> str | None:
+    return _ARROWS.get(text_of(core(base))) if core(base).tag == "mo" else None
+
+
+_PADDING = re.compile(r"^(?:\\[;:, !]|\\q?quad|\s)+|(?:\\[;:, !]|\\q?quad|\s)+$")
+
+
+def _over_arrow(arrow: str, below: str, above: str) -> str:
+    """An arrow with its labels, without the space that renderers put around these."""
+    below, above = _PADDING.sub("", below), _PADDING.sub("", above)
+    return f"\\{arrow}[{below}]{{{above}}}" if below else f"\\{arrow}{{{above}}}"
 
 
 def _is_brace(node: Node) -> bool:
@@ -144,6 +165,8 @@ def over(node: Node, convert: Convert) -> str:
     r"""`mover`: accents, limits, braces and arrows above, or `\overset`."""
     base, above = operands(node, 2)
     inner = core(above)
+    if is_invisible(inner):
+        return convert(base)
     mark = text_of(inner) if inner.tag in ("mo", "mtext", "mi") else ""
     if mark in OVER_STRETCHED and not takes_limits(base):
         return f"\\{OVER_STRETCHED[mark]}{{{convert(base)}}}"
@@ -154,9 +177,8 @@ def over(node: Node, convert: Convert) -> str:
         return _scripted(_limits(base, convert), "", convert(above))
     if core(base).tag == "mover" and _is_brace(operands(core(base), 2)[1]):
         return f"{convert(base)}^{{{convert(above)}}}"
-    arrow = _ARROWS.get(text_of(core(base)))
-    if arrow and core(base).tag == "mo":
-        return f"\\{arrow}{{{convert(above)}}}"
+    if arrow := _arrow(base):
+        return _over_arrow(arrow, "", convert(above))
     return f"\\overset{{{convert(above)}}}{{{convert(base)}}}"
 
 
@@ -186,9 +208,8 @@ def underover(node: Node, convert: Convert) -> str:
     base, below, above = operands(node, 3)
     if takes_limits(base):
         return _scripted(_limits(base, convert), convert(below), convert(above))
-    arrow = _ARROWS.get(text_of(core(base)))
-    if arrow and core(base).tag == "mo":
-        return f"\\{arrow}[{convert(below)}]{{{convert(above)}}}"
+    if arrow := _arrow(base):
+        return _over_arrow(arrow, convert(below), convert(above))
     inside = Node("mover", {})
     inside.children = [base, above]
     outside = Node("munder", {})

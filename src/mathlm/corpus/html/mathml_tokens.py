@@ -27,6 +27,13 @@ _TEXT_ESCAPES = {
     "\u00a0": " ",
 }
 _BLANK = frozenset("\u2061\u2062\u2063\u2064\u200b\ufe00\ufe01\ufe0e\ufe0f")
+_TEXT_STYLES = {
+    "bold": "textbf",
+    "italic": "textit",
+    "bold-italic": "textbf",
+    "monospace": "texttt",
+    "sans-serif": "textsf",
+}
 _SPOKEN = {"lim sup": "\\limsup", "lim inf": "\\liminf", "arg max": "\\operatorname{arg\\,max}"}
 _SPOKEN["arg min"] = "\\operatorname{arg\\,min}"
 _THIN = str.maketrans({"\u2006": " ", "\u2009": " ", "\u00a0": " "})
@@ -81,7 +88,7 @@ def styled(latex: str, node: Node, text: str) -> str:
         return latex
     if variant == "italic" and len(text) == 1:
         return latex
-    if variant == "normal" and (len(text) > 1 or not text.isascii()):
+    if variant == "normal" and not (len(text) == 1 and text.isascii() and text.isalpha()):
         return latex
     command = VARIANTS.get(variant)
     if command is None:
@@ -128,8 +135,14 @@ def number(node: Node) -> str:
 def operator(node: Node) -> str:
     """`mo`: a symbol, or a word as an operator's name."""
     text = text_of(node)
+    if not text.isascii():
+        text = "".join(character for character in text if character not in _BLANK)
     if text in FUNCTIONS:
         return f"\\{text}"
+    if text == "⊥":
+        return "\\perp"
+    if text == "mod":
+        return "\\bmod "
     if _WORD.match(text):
         return f"\\operatorname{{{text}}}"
     if (spoken := _SPOKEN.get(text.translate(_THIN))) is not None:
@@ -145,7 +158,7 @@ def words(node: Node) -> str:
         return ""
     if not text.strip(" \u2009\u200a\u2003\u2002"):
         return "\\ " if text.strip("\u2009\u200a\u2003\u2002") else spell(text)
-    return f"\\text{{{escape_text(text)}}}"
+    return f"\\{_TEXT_STYLES.get(_variant(node) or '', 'text')}{{{escape_text(text)}}}"
 
 
 def string(node: Node) -> str:

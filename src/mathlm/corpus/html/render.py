@@ -12,13 +12,14 @@ import re
 
 from mathlm.corpus.html import scan, supsub
 from mathlm.corpus.html.delimiters import Delimiters
-from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FORMULA, PLACE, Inline
+from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FORMULA, MARKS, PLACE, Inline
+from mathlm.corpus.html.latex_text import clean
 from mathlm.corpus.html.nodes import BLOCKS, Math, Node, elements, plain_text, words
 from mathlm.corpus.html.records import Formula
 
 _HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 _LANGUAGE = re.compile(
-    r"(?:^|\s)(?:language|lang|highlight-source|highlight|brush:?\s*|sourceCode)[-:]?\s*([A-Za-z+#]{1,20})",
+    r"(?:^|\s)(?:(?:language|lang|highlight-source|highlight|src|brush)[-:]\s*|(?:sourceCode|highlight)\s+)([A-Za-z+#]{1,20})(?![-:A-Za-z])",
     re.IGNORECASE,
 )
 _WRAPPER = re.compile(r"(?:^|\s)(?:highlight(?:-source)?|language|sourceCode)[- ](\S{1,20})")
@@ -116,6 +117,8 @@ class Renderer:
             return self.definitions(node)
         if tag == "hr":
             return []
+        if tag == "div" and "fragment" in node.css.split():
+            return self.preformatted(node)
         outer, self.language = self.language, _surrounding_language(node.css) or self.language
         blocks = self.theorem(node, self.blocks(node))
         self.language = outer
@@ -179,18 +182,31 @@ class Renderer:
         first = run[0] if run else ""
         text = first if len(run) == 1 and isinstance(first, str) else Inline(self).text(run)
         if any(map(text.__contains__, self.openings)):
-            text = scan.formulas(text, self.delimiters, self.place)
+            text = scan.formulas(text, self.delimiters, self._found)
         return text
+
+    def _found(self, math: Math) -> str:
+        """The mark of a formula found in the text, which may hold places and line breaks itself."""
+        if MARKS.search(math.latex):
+            math.latex = PLACE.sub(self._inside, math.latex).replace(BREAK, "\n")
+            math.latex = clean(MARKS.sub("", math.latex))
+        return self.place(math) if math.latex else " "
+
+    def _inside(self, place: re.Match[str]) -> str:
+        number = int(place[2])
+        if place[1] == FORMULA:
+            return self.places[number].latex
+        return self.codes[number].strip("` ")
 
     def line(self, run: list[str | Node | Math]) -> str:
         """Inline content (whatever it is) on one line, display formulas included."""
         text = self.inline(run)
         if FORMULA not in text:
             return _collapse(text.replace(BREAK, " "))
-        self._settle(text)
         for match in PLACE.finditer(text):
-            if match[1] == FORMULA and self.places[int(match[2])].display:
+            if match[1] == FORMULA:
                 math = self.places[int(match[2])]
+                math.display = bool(math.display)
                 math.latex = math.latex.replace("\n", " ")
         return _collapse(text.replace(BREAK, " "))
 
@@ -313,6 +329,9 @@ def _language(node: Node) -> str:
     """The language that the class of the block or of the `<code>` in it names."""
     for candidate in (node, *elements(node)[:1]):
         css = candidate.attrs.get("class") or ""
+        told = candidate.attrs.get("data-lang") or candidate.attrs.get("data-language") or ""
+        if re.fullmatch(r"[A-Za-z+#]{1,20}", told):
+            return told.lower()
         for match in _LANGUAGE.finditer(css):
             name = match[1].lower()
             if name not in _NO_LANGUAGE:

@@ -71,7 +71,7 @@ def opener(delimiters: Delimiters) -> re.Pattern[str]:
     choices = "|".join(
         re.escape(mark) for mark in sorted(marks, key=lambda mark: (-len(mark), mark))
     )
-    return re.compile(rf"\\\$|\\begin\{{(?:{_ENVIRONMENTS})\*?\}}|{choices}")
+    return re.compile(rf"\\\$|\\begin ?\{{(?:{_ENVIRONMENTS})\*?\}}|{choices}")
 
 
 @functools.lru_cache(maxsize=256)
@@ -110,21 +110,21 @@ def _is_escaped(text: str, start: int) -> bool:
 
 
 def _environment(text: str, opening: re.Match[str]) -> tuple[Math, int] | None:
-    name = opening[0][7:-1]
-    end = opening.start() + _MAX_FORMULA
-    if text.find(f"\\end{{{name}}}", opening.end(), end) < 0:
+    name = opening[0][6:].strip(" {}")
+    limit = opening.start() + _MAX_FORMULA
+    if all(text.find(f"\\end{gap}{{{name}}}", opening.end(), limit) < 0 for gap in ("", " ")):
         return None
     depth = 0
     for match in re.finditer(
-        rf"\\(begin|end)\{{{re.escape(name)}\}}",
-        text[opening.start() : opening.start() + _MAX_FORMULA],
+        rf"\\(begin|end) ?\{{{re.escape(name)}\}}",
+        text[opening.start() : limit],
     ):
         depth += 1 if match[1] == "begin" else -1
         if depth == 0:
             end = opening.start() + match.end()
             latex = clean(text[opening.start() : end])
             if name in ("displaymath", "math"):
-                latex = clean(latex[len(name) + 8 : -len(name) - 6])
+                latex = clean(latex[latex.index("}") + 1 : latex.rindex("\\end")])
             return Math(latex, name != "math"), end
     return None
 

@@ -13,6 +13,8 @@ from mathlm.corpus.html.nodes import Math, Node, elements, plain_text
 from mathlm.corpus.html.symbols import symbol
 
 SUP, SUB, END = "\ufdd4", "\ufdd5", "\ufdd6"
+# Braces around a script within a script, told apart from braces of the text.
+_OPEN, _SHUT = "\ufdd7", "\ufdd8"
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|e|ème|o|a|TM|SM|®|™|©)$")
 _SCRIPT = re.compile(f"([{SUP}{SUB}])([^{SUP}{SUB}{END}]*){END}")
 _ATOM = rf"(?:[A-Za-zα-ωΑ-Ω]|\d+(?:\.\d+)?|[(){{}}\[\]|])(?:[{SUP}{SUB}][^{END}]{{0,200}}{END})*'*"
@@ -22,7 +24,9 @@ _EXPRESSION = re.compile(
     rf"(?<![A-Za-zα-ωΑ-Ω\d.,:]){_TERM}(?:{_OPERATOR}{_TERM}){{0,60}}(?![A-Za-z\d])"
 )
 _WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
-_MARKS = re.compile(f"[{SUP}{SUB}{END}]")
+_MARK = re.compile(f"([{SUP}{SUB}{END}])")
+_MARKS = re.compile(f"[{SUP}{SUB}{END}{_OPEN}{_SHUT}]")
+_BRACES = str.maketrans({"{": "\\{", "}": "\\}", _OPEN: "{", _SHUT: "}"})
 
 
 def footnote(node: Node) -> str | None:
@@ -57,10 +61,26 @@ def is_back_link(node: Node) -> bool:
 
 def formulas(text: str, emit: Callable[[Math], str]) -> str:
     """The text with its marked scripts written as LaTeX, as formulas where they are mathematics."""
-    text = re.sub(f"[{SUP}{SUB}]\\s*{END}", "", text)
+    text = _flat(re.sub(f"[{SUP}{SUB}]\\s*{END}", "", text))
     text = _EXPRESSION.sub(lambda match: _expression(match, emit), text)
     text = _SCRIPT.sub(_on_word, text)
     return _MARKS.sub("", text)
+
+
+def _flat(text: str) -> str:
+    """The text with marks around the outermost scripts only; those inside are written out."""
+    out: list[str] = []
+    depth = 0
+    for piece in _MARK.split(text):
+        if piece == END:
+            out.append(_SHUT if depth > 1 else END)
+            depth = max(depth - 1, 0)
+        elif piece in (SUP, SUB):
+            out.append(piece if depth == 0 else ("^" if piece == SUP else "_") + _OPEN)
+            depth += 1
+        else:
+            out.append(piece)
+    return "".join(out)
 
 
 def _expression(match: re.Match[str], emit: Callable[[Math], str]) -> str:
@@ -75,20 +95,16 @@ def _expression(match: re.Match[str], emit: Callable[[Math], str]) -> str:
         or any(mark in "".join(scripts) for mark in "\ufdd0\ufdd1")
     ):
         return source
-    if source.count("(") != source.count(")") or source.count("[") != source.count("]"):
+    if any(source.count(left) != source.count(right) for left, right in ("()", "[]", "{}")):
         return source
     latex = _SCRIPT.sub(
-        lambda found: ("^" if found[1] == SUP else "_") + f"{{{_spelled(found[2].strip())}}}",
+        lambda found: ("^" if found[1] == SUP else "_") + f"{_OPEN}{found[2].strip()}{_SHUT}",
         source,
     )
-    return emit(Math(_spelled_outside(latex), False))
+    return emit(Math(_spelled(latex.translate(_BRACES)), False))
 
 
-def _spelled(text: str) -> str:
-    return _spelled_outside(text)
-
-
-def _spelled_outside(latex: str) -> str:
+def _spelled(latex: str) -> str:
     """Characters beyond ASCII as commands, a space kept before a following letter."""
     out = ""
     for character in " ".join(latex.split()):
@@ -107,4 +123,5 @@ def _on_word(match: re.Match[str]) -> str:
         return script if _ORDINAL.match(script) or match[1] == SUB else f" {script}"
     if "\ufdd0" in script or "\ufdd1" in script:
         return script
+    script = script.replace(_OPEN, "{").replace(_SHUT, "}")
     return ("^" if match[1] == SUP else "_") + (script if len(script) == 1 else f"{{{script}}}")
