@@ -72,7 +72,8 @@ def test_a_list_of_ones_own(tmp_path):
 def test_a_published_list_is_parsed_and_never_run(tmp_path):
     file = tmp_path / "filter_dataset.py"
     file.write_text("import nothing\nBAD_URLS = ['a.org', '/b/'\n '/c/']\nraise SystemExit\n")
-    assert read_list(str(file)) == ("a.org", "/b//c/"), "the missing comma stays missing"
+    assert read_list(str(file), mode="paper") == ("a.org", "/b//c/"), "the comma stays missing"
+    assert read_list(str(file)) == ("a.org", "/b/", "/c/")
     file.with_name("other.py").write_text("BAD_URLS = [open('x')]")
     with pytest.raises(UserError, match="no list BAD_URLS"):
         read_list(str(file.with_name("other.py")))

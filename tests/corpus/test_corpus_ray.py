@@ -47,8 +47,11 @@ def inputs(folder, pages, records):
         "web": {"kind": "html", "folders": [str(folder / "pages")]},
         "records": {"kind": "jsonl", "files": [str(folder / "records.jsonl")]},
     }
+    filters = {"language": None, "mathematics": False, "max_frequent_ngram": None}
+    filters |= {"final": ["definitions", "accents", "alphabetic", "short"]}
+    near = {"partitions": 4}
     return CorpusConfig.model_validate(
-        {"sources": sources, "duplicates": {"near": {"partitions": 4}}}
+        {"sources": sources, "duplicates": {"near": near}, "filters": filters}
     )
 
 

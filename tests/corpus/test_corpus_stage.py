@@ -136,7 +136,8 @@ def test_every_document_is_accounted_for(tmp_path, inputs):
     rows = json.loads((out / "funnel.json").read_text())
     check(rows)
     of_web_only = ("prefilter",)
-    done = [step for step in STEPS if step != "repeated_lines"]  # off unless it is asked for
+    off = ("repeated_lines", "final_filter")  # unless they are asked for
+    done = [step for step in STEPS if step not in off]
     steps = [step for step in done for _ in range(1 if step in of_web_only else 4)]
     assert [row["step"] for row in rows] == steps
     funnel = funnel_of(out)

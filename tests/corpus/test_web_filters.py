@@ -16,16 +16,17 @@ from mathlm.core.errors import UserError
 from mathlm.core.records import Document, Provenance
 from mathlm.core.stage import StageContext, StageInput
 from mathlm.corpus.config import CorpusConfig
+from mathlm.corpus.edits import edits, tidy
 from mathlm.corpus.explain import explain
 from mathlm.corpus.filter_config import WebFilters, bound, files_digest, with_paper_defaults
-from mathlm.corpus.filters import filters_of, first_reason
+from mathlm.corpus.filters import filters_of, first_reason, try_filters
 from mathlm.corpus.quality.learning import Learning, learn
 from mathlm.corpus.quality.linear import save
 from mathlm.corpus.quality.prose import prose
 from mathlm.corpus.source_config import HtmlSource
 from mathlm.corpus.stage import run
 from mathlm.corpus.tables import read_documents
-from mathlm.corpus.web_filters import FILTERS, ORDER, checks, tidy, try_filters, web_filters
+from mathlm.corpus.web_filters import FILTERS, ORDER, checks, web_filters
 
 ARPA = str(Path(__file__).parent / "quality" / "tiny.arpa")
 GOOD = (
@@ -125,11 +126,12 @@ def test_addresses():
 def test_tidy_takes_little():
     lines = [GOOD, "Skip to main content", "\\newcommand{\\a}{b} \\newcommand{\\c}{d}", "end"]
     text = "\n".join(lines)
-    assert tidy(text) == f"{GOOD}\nend"
-    assert tidy(text, "paper") == f"{GOOD}\nSkip to main content\nend"
+    ours, theirs = edits(WebFilters()), edits(paper(), "paper")
+    assert tidy(text, ours) == f"{GOOD}\nend"
+    assert tidy(text, theirs) == f"{GOOD}\nSkip to main content\nend"
     mostly = "Sign in\nShare this\nFollow us\nHello"
-    assert tidy(mostly) == mostly, "a page of boilerplate is for the filter to drop"
-    assert tidy(tidy(text)) == tidy(text)
+    assert tidy(mostly, ours) == mostly, "a page of boilerplate is for the filter to drop"
+    assert tidy(tidy(text, ours), ours) == tidy(text, ours)
 
 
 HOSTILE = ["$", "\\", "a ", "\n", "|", "` ", "é", "\u0301", "newcommand", "{", "http://", "\ud800"]
@@ -139,7 +141,9 @@ HOSTILE = ["$", "\\", "a ", "\n", "|", "` ", "é", "\u0301", "newcommand", "{", 
 def test_hostile_text_takes_linear_time(unit, classifier):
     filters = web_filters(WebFilters(classifier=classifier))
     start = time.perf_counter()
-    checks(document(tidy(unit * 100_000), "https://a.org/" + unit * 9999), filters)
+    checks(
+        document(tidy(unit * 100_000, edits(WebFilters())), "https://a.org/" + unit * 9999), filters
+    )
     assert time.perf_counter() - start < 10
 
 
@@ -147,7 +151,8 @@ def test_hostile_text_takes_linear_time(unit, classifier):
 @given(st.text(st.characters() | st.sampled_from("$\\`|\n\ud800\udfff\0"), max_size=200))
 def test_nothing_raises(text):
     for mode in ("default", "paper"):
-        found = checks(document(tidy(text, mode), text), web_filters(WebFilters(), mode))
+        tidied = tidy(text, edits(WebFilters(), mode))
+        found = checks(document(tidied, text), web_filters(WebFilters(), mode))
         assert all(check.reason is None or check.reason for check in found.values())
 
 

@@ -90,7 +90,11 @@ def _show(result: Explained, *, alone: bool) -> None:
     print(f"{result.path}  [{result.language or '?'}]  {verdict}")
     if not alone or not result.details:
         return
+    final = False
     for row in result.details:
+        if "step" in row and not final:
+            print("      once duplicates are gone:")
+            final = True
         sign = (
             "drop" if row.get("reason") else "  ok" if "reason" in row or _limits(row) else "    "
         )

@@ -2,22 +2,23 @@
 
 `default` rules are ours and match whole parts of an address: OpenWebMath's match anywhere, so
 that `/search` drops `/searching-a-sorted-list` and `issn` drops `dissnet.org`. `paper` has its
-rules from `filtering/filter_dataset.py`; its list of 65 substrings is read from that file where the
-user has it, with two commas missing as published (three entries are one). Not here: spelling of
-addresses for duplicates (`urls.py`).
+rules from `filtering/filter_dataset.py`; its list of substrings is read from that file where the
+user has it. Two commas are missing there, so that three entries are one: `paper` leaves them so.
+Not here: spelling of addresses for duplicates (`urls.py`).
 """
 
 from __future__ import annotations
 
 import ast
 import functools
-import hashlib
+import io
 import re
-from pathlib import Path
+import tokenize
 from typing import Literal
 from urllib.parse import urlsplit
 
 from mathlm.core.errors import UserError
+from mathlm.corpus import lists
 
 Mode = Literal["default", "paper"]
 
@@ -48,11 +49,11 @@ _LIBRETEXTS = ("math", "phys", "stats")
 
 def bad_address(url: str, mode: Mode = "default") -> str | None:
     """What the rules say against the address, or None."""
-    url = url[:_MAX_CHARACTERS]
     if mode == "paper":
         if "/search" in url and "//search" not in url:
             return "/search"
         return next((part for part in _PAPER_SUBSTRINGS if part in url), None)
+    url = url[:_MAX_CHARACTERS]
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
@@ -82,31 +83,34 @@ def off_topic_libretexts(url: str, formulas: int) -> bool:
     return "libretexts" in url and not any(name in url for name in _LIBRETEXTS) and formulas == 0
 
 
-def listed(url: str, path: str, sha256: str | None = None) -> str | None:
+def listed(url: str, path: str, sha256: str | None = None, mode: Mode = "default") -> str | None:
     """The first substring of the user's list that stands in the address, or None."""
-    return next((part for part in read_list(path, sha256) if part in url), None)
+    return next((part for part in read_list(path, sha256, mode) if part in url), None)
 
 
 @functools.lru_cache(maxsize=4)
-def read_list(path: str, sha256: str | None = None) -> tuple[str, ...]:
+def read_list(path: str, sha256: str | None = None, mode: Mode = "default") -> tuple[str, ...]:
     """Substrings of a list: lines of a text file (`#` begins a comment), or `BAD_URLS` of a `.py`.
 
-    The Python file is parsed, never run. `UserError` where the file or its checksum is wrong.
+    The Python file is parsed, never run; strings between which a comma is missing are one entry in
+    paper mode, as in Python. `UserError` where the file or its checksum is wrong.
     """
-    try:
-        data = Path(path).read_bytes()
-        text = data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the list of addresses {path}: {error}") from None
-    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-        raise UserError(f"{path} is not the file that url_list_sha256 names")
+    text = lists.read_list(path, sha256, "url_list")
     if not path.endswith(".py"):
-        lines = (line.strip() for line in text.splitlines())
+        lines = (line.strip() for line in text.split("\n"))
         return tuple(line for line in lines if line and not line.startswith("#"))
     try:
         for node in ast.parse(text).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BAD_URLS":
-                return tuple(map(str, ast.literal_eval(node.value)))
-    except (SyntaxError, ValueError, RecursionError):
+                entries = tuple(map(str, ast.literal_eval(node.value)))
+                return entries if mode == "paper" else _single_strings(text, node.value)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         pass
     raise UserError(f"{path} has no list BAD_URLS")
+
+
+def _single_strings(text: str, value: ast.expr) -> tuple[str, ...]:
+    """The strings of a list of strings, each by itself."""
+    source = ast.get_source_segment(text, value) or ""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return tuple(str(ast.literal_eval(t.string)) for t in tokens if t.type == tokenize.STRING)

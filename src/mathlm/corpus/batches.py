@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import TypeAdapter
 
 from mathlm.core.records import Document, Provenance
+from mathlm.corpus.edits import tidy
 from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.filters import Gates, first_reason, gates_of
 from mathlm.corpus.funnel import Row
@@ -227,7 +228,7 @@ def prepare(*, settings: str) -> None:
     sentence = "The sum of two even numbers $a$ and $b$ is an even number as well. "
     text = extract(f"<p>{sentence * 9}</p>").text
     document = Document.model_construct(id="", text=text, source="", provenance=Provenance())
-    first_reason(document, chosen.gates.text)
+    first_reason(document, tuple(chosen.gates.text.values()))
 
 
 def read_batch(request: Request, *, settings: str) -> Batch:
@@ -301,14 +302,28 @@ def judge(page: Page, settings: Settings) -> Judged:
     """A page through gates, extraction and filters, the cheap ones first."""
     gates = settings.gates
     reason = gates.url(page.provenance.url) if page.provenance.url else None
-    if reason is None and not page.is_text:
-        reason = gates.raw(page.data)
+    reason = reason or prefilter(page, gates)
     if reason is not None:
         return Judged(reason, "prefilter")
     loaded, note = document_of(page, settings)
     if isinstance(loaded, Failed):
+        if loaded.reason == "too_many_links":
+            return Judged(f"more than {gates.rules.max_links} links", "prefilter", note=note)
         return Judged(loaded.reason, "read", loaded, note)
-    return Judged(first_reason(loaded, gates.text), "filter", loaded, note)
+    return Judged(first_reason(loaded, tuple(gates.text.values())), "filter", loaded, note)
+
+
+def prefilter(page: Page, gates: Gates) -> str | None:
+    """Why a page is not worth its extraction, or None."""
+    from mathlm.corpus.html import extract
+
+    if page.is_text:
+        return None
+    reason = gates.raw(page.data)
+    if reason is None and gates.needs_text(page.data):
+        found = extract(page.data, url=page.provenance.url, content_type=page.content_type)
+        reason = gates.plain(found.text) if found.reason is None else None
+    return reason
 
 
 def judge_page(page: Page, batch: Batch, settings: Settings) -> None:
@@ -335,7 +350,12 @@ def document_of(page: Page, settings: Settings) -> tuple[Loaded, str | None]:
         text, declared, used = decoded.text, decoded.declared, decoded.used
         reason, detail = None, ""
     else:
-        found = extract(page.data, url=page.provenance.url, content_type=page.content_type)
+        found = extract(
+            page.data,
+            url=page.provenance.url,
+            content_type=page.content_type,
+            rules=settings.gates.rules,
+        )
         text, reason, detail = found.text, found.reason, found.detail
         declared, used = found.charset_declared, found.charset
     provenance = page.provenance.model_copy(
@@ -343,5 +363,5 @@ def document_of(page: Page, settings: Settings) -> tuple[Loaded, str | None]:
     )
     if reason:
         return Failed(page.id, reason, detail, provenance), note
-    text = settings.gates.tidy(text)
+    text = tidy(text, settings.gates.edits)
     return Document(id=page.id, text=text, source=settings.name, provenance=provenance), note

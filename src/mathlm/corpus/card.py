@@ -130,14 +130,20 @@ def _method(config: CorpusConfig) -> Iterator[str]:
     near, clean = config.duplicates.near, config.decontaminate
     yield "## Method"
     yield ""
+    kinds = [
+        *(["by URL (normalised)"] if config.duplicates.urls else []),
+        *(["by text (after Unicode NFC and folding of white space)"] * config.duplicates.exact),
+    ]
     yield (
-        "- Duplicates by URL (normalised) and by text (after Unicode NFC and folding of white"
-        f" space). Of a set the first stays in this order: {ORDER}."
+        f"- Duplicates {' and '.join([*kinds, 'by likeness'])}. Of a set the first stays in this"
+        f" order: {ORDER}."
     )
     yield (
         f"- Near duplicates: MinHash of word {near.words}-grams, {near.deals} x {near.bands} bands"
         f" x {near.rows} rows, joined where {near.similarity:.0%} of the values agree."
     )
+    if config.filters is not None and config.filters.final:
+        yield f"- Of web pages, once duplicates are gone: {', '.join(config.filters.final)}."
     yield (
         f"- Overlap with test problems: {clean.words} words in a row, or the whole of an item of"
         f" {clean.min_words} words or more; evidence by source: "

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mathlm.core.runs import split_settings
 from mathlm.core.stage import StageConfig, neutral
-from mathlm.corpus.duplicate_config import Duplicates
+from mathlm.corpus.duplicate_config import Duplicates, with_published
 from mathlm.corpus.filter_config import WebFilters, with_paper_defaults
 from mathlm.corpus.source_config import Source
 
@@ -86,11 +86,17 @@ class CorpusConfig(StageConfig):
     @model_validator(mode="before")
     @classmethod
     def _published_filters(cls, values: Any) -> Any:
-        """In paper mode, what the table of filters leaves open is as published."""
-        if isinstance(values, dict) and values.get("mode") == "paper":
-            given = values.get("filters")
-            if isinstance(given, dict):
-                return {**values, "filters": with_paper_defaults(given)}
+        """In paper mode, what is left open of filters and duplicates of web pages is as published.
+
+        OpenWebMath knew no duplicates by address, and compared pages that share one of the bands.
+        """
+        if not isinstance(values, dict) or values.get("mode") != "paper":
+            return values
+        given, duplicates = values.get("filters"), values.get("duplicates", {})
+        if isinstance(given, dict):
+            values = {**values, "filters": with_paper_defaults(given)}
+        if isinstance(given, dict) and isinstance(duplicates, dict):
+            values = {**values, "duplicates": with_published(duplicates)}
         return values
 
     def outcome(self) -> dict[str, Any]:
@@ -103,6 +109,8 @@ def expect(config: CorpusConfig) -> str:
     """One line on what the stage will do, for `--dry-run`."""
     caps = [source.max_bytes for source in config.sources.values() if source.max_bytes]
     size = f"at most {sum(caps) / 1e6:g} MB of text where capped" if caps else "no cap on bytes"
+    final = config.filters.final if config.filters is not None else ()
     return (
         f"{', '.join(config.sources)}; {size}; about 1 s a MB of code and text, 25 pages a second"
+        + (f"; once duplicates are gone: {', '.join(final)}" if final else "")
     )

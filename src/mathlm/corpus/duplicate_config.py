@@ -5,6 +5,8 @@ Not here: what is done with them (`duplicates.py`, `minhash.py`, `urls.py`, `rep
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from mathlm.core.stage import StageConfig, neutral
@@ -57,3 +59,14 @@ class Duplicates(StageConfig):
     keep: bool = True
     """Whether `signatures/` stays, so that a later run can name this one in `against` (about
     0.6 kB a document)."""
+
+
+def with_published(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings as given, OpenWebMath's in the place of those that are not, as far as they go.
+
+    It had SimHash at 0.7 over texts alone (text-dedup); here it is MinHash at 0.7, dealt once.
+    """
+    near = given.get("near", {})
+    if isinstance(near, dict):
+        near = {"deals": 1, **near}
+    return {"urls": False, **given, "near": near}

@@ -17,12 +17,19 @@ from mathlm.corpus.code.languages import EXTENSIONS, language_of
 from mathlm.corpus.code.rules import RULES
 from mathlm.corpus.config import Mode
 from mathlm.corpus.filter_config import WebFilters, with_paper_defaults
-from mathlm.corpus.filters import BY_KIND, FILTERS, Filter, code, first_reason, readable
+from mathlm.corpus.filters import (
+    BY_KIND,
+    FILTERS,
+    Filter,
+    code,
+    first_reason,
+    readable,
+    try_filters,
+)
 from mathlm.corpus.source_config import HtmlSource
 from mathlm.corpus.sources import Failed, Item, Loaded
 from mathlm.corpus.sources.files import load_files, walk
 from mathlm.corpus.sources.repositories import origin
-from mathlm.corpus.web_filters import try_filters
 
 _UNKNOWN = "unknown language"
 
@@ -126,5 +133,4 @@ def filters_for(language: str | None, mode: Mode) -> tuple[Filter, ...]:
     """The filters that a file of the language would pass."""
     if language in RULES[mode]:
         return (lambda document: code(document, mode=mode),)
-    kind = "html" if language == "html" else "text"
-    return tuple(FILTERS[name] for name in BY_KIND[kind])
+    return tuple(FILTERS[name] for name in BY_KIND["text"])

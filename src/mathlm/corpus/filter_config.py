@@ -1,7 +1,7 @@
 """Numbers of the filters for web pages, `[stage.corpus.filters]` in a recipe.
 
-Not here: what the filters do (`filters.py`), in which order they stand (`filters.ORDER`). Two sets
-of defaults: those below, and `PAPER`, OpenWebMath's published ones (arXiv 2310.06786 and
+Not here: what the filters do (`web_filters.py`), in which order they stand (`web_filters.ORDER`).
+Two sets of defaults: those below, and `PAPER`, OpenWebMath's published ones (arXiv 2310.06786 and
 keirp/OpenWebMath@98f81d0), which `mode = "paper"` puts in place of what a recipe does not set.
 """
 
@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mathlm.core.errors import UserError
 from mathlm.core.stage import StageConfig, StageContext
 from mathlm.core.storage import sha256_of
+
+FilterName = Literal[
+    "language", "mathematics", "perplexity", "final_perplexity", "final_score", "address",
+    "listed_address", "libretexts", "accents", "repeated_lines", "frequent_ngram",
+    "repeated_words", "boilerplate", "alphabetic", "quality",
+]  # fmt: skip
+"""The filters of `web_filters.py`."""
+EditName = Literal["definitions", "notices", "phrases"]
+"""The edits of `edits.py`."""
+FinalName = FilterName | EditName | Literal["short"]
 
 
 class WebFilters(StageConfig):
@@ -56,6 +66,24 @@ class WebFilters(StageConfig):
     """A file of substrings of addresses, one a line, or OpenWebMath's `filter_dataset.py`."""
     url_list_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """What the list's sha256 must be."""
+    banned_selectors: str | None = None
+    """A file of CSS selectors, one a line (OpenWebMath's `banned_selectors.txt`): their elements
+    are no content. By default an element that holds more than 30 % of the page's text stays."""
+    banned_selectors_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """What that file's sha256 must be."""
+    boilerplate_words: str | None = None
+    """A file of phrases, one a line (OpenWebMath's `boilerplate_words.txt`), by which lines are
+    boilerplate. By default they count as whole words, and at most a fifth of a text goes."""
+    boilerplate_words_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """What that file's sha256 must be."""
+    max_boilerplate_ratio: float = Field(0.18, ge=0)
+    """A line goes when the phrases make up more of its words (OpenWebMath: 0.18 in 90 % of pages,
+    else 0.30)."""
+    max_boilerplate_words: int = Field(10, ge=0)
+    """A line goes when the phrases have more words in it (OpenWebMath: 10 in 90 %, else 20)."""
+    boilerplate_end_lines: int = Field(15, ge=0)
+    """Such a line among the last ones, fewer than this, takes all that follows with it, but for
+    formulas and code (OpenWebMath: 15 in 95 %, else 5)."""
     max_accents: float | None = Field(0.015, ge=0, le=1)
     """Highest share of accented Latin letters among all characters (OpenWebMath: 1.5 %)."""
     max_repeated_lines: float | None = Field(0.6, ge=0, le=1)
@@ -75,6 +103,17 @@ class WebFilters(StageConfig):
     """A trained quality model's folder; the recipe's `needs.quality` fills it."""
     min_quality: float = Field(3.0, ge=0, le=5)
     """Least quality from 0 to 5 (FineMath: 3)."""
+    final: tuple[FinalName, ...] = ()
+    """Filters and edits that wait until duplicates are gone, in this order: a step of its own, in
+    which a costly model sees fewer pages (paper: OpenWebMath's `filter_dataset.py`)."""
+
+    @field_validator("final")
+    @classmethod
+    def _each_once(cls, names: tuple[FinalName, ...]) -> tuple[FinalName, ...]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} named twice")
+        return names
 
     @model_validator(mode="after")
     def _accents_of_english(self) -> WebFilters:
@@ -94,10 +133,17 @@ PAPER: dict[str, Any] = {
     "max_repeated_words": None,
     "max_boilerplate": None,
     "min_alphabetic": None,
-}
+    "final": (
+        "final_perplexity", "final_score", "address", "listed_address", "definitions", "short",
+        "libretexts", "accents",
+    ),
+}  # fmt: skip
 """Where OpenWebMath differs from the defaults."""
 
-MODELS = ("language_model", "classifier", "perplexity_model", "url_list", "quality")
+MODELS = (
+    "language_model", "classifier", "perplexity_model", "url_list", "banned_selectors",
+    "boilerplate_words", "quality",
+)  # fmt: skip
 """Settings that name a file or a folder of the user's."""
 
 

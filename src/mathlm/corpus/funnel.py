@@ -20,6 +20,7 @@ STEPS = (
     "url_duplicates",
     "exact_duplicates",
     "near_duplicates",
+    "final_filter",
     "decontaminate",
 )
 

@@ -18,13 +18,13 @@ import pyarrow as pa
 from mathlm.core.executor import Executor
 from mathlm.core.ngrams import Hashes, Positions
 from mathlm.core.records import Document
-from mathlm.core.storage import atomic_file, atomic_group, link_file, read_json
+from mathlm.core.storage import atomic_file, atomic_group, read_json
 from mathlm.corpus import tables
 from mathlm.corpus.duplicate_config import RepeatedLines
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.partition import key_range
 from mathlm.corpus.repeated_lines import cut, domain_of, key_of, keys_of
-from mathlm.corpus.sides import Side, rows_of, save_rows, save_sides
+from mathlm.corpus.sides import Side, join_groups, save_sides
 
 STEP = "repeated_lines"
 _RANGE_LINES = 1 << 21
@@ -153,22 +153,6 @@ def _without(document: Document, repeated: Hashes, side: Side) -> Document | Non
     return document.model_copy(update={"text": found.text})
 
 
-def join_cut(groups: Sequence[Path], source: str, *, target: tuple[Path, str]) -> None:
-    """Commit a source's files as one group."""
-    path, key = target
-    row = Row(STEP, source)
-    with atomic_group(path, {"settings": key}) as group:
-        with open(group / f"{STEP}.jsonl", "wb") as lines:
-            for number, part in enumerate(groups):
-                for other in rows_of(part):
-                    row.add(Row.of(other))
-                for name in sorted(part.glob("documents-*.parquet")):
-                    link_file(name, group / f"documents-{number:06d}-{name.stem[-5:]}.parquet")
-                if (part / f"{STEP}.jsonl").is_file():
-                    lines.write((part / f"{STEP}.jsonl").read_bytes())
-        save_rows(group, [row])
-
-
 def without_repeated_lines(
     read: dict[str, Path], settings: RepeatedLines, executor: Executor, *, target: tuple[Path, str]
 ) -> None:
@@ -187,4 +171,4 @@ def without_repeated_lines(
         pass
     for source in read:
         of_source = [to for (s, _), to in zip(files, parts, strict=True) if s == source]
-        join_cut(of_source, source, target=(path / source, key))
+        join_groups(of_source, Row(STEP, source), target=(path / source, key))

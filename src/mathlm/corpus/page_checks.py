@@ -5,20 +5,32 @@ Runs in a worker process, as reading does, through the same functions (`batches.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast, get_args
 
-from mathlm.corpus.batches import Judged, Settings, document_of, judge, open_pages, settings_of
-from mathlm.corpus.filter_config import WebFilters
-from mathlm.corpus.prefilter import mark, refuse
+from mathlm.core.records import Document
+from mathlm.corpus.batches import (
+    Judged,
+    Settings,
+    document_of,
+    judge,
+    open_pages,
+    prefilter,
+    settings_of,
+)
+from mathlm.corpus.filter_config import EditName, WebFilters
+from mathlm.corpus.filters import Filter, Gates, step
+from mathlm.corpus.final_steps import STEP as FINAL
+from mathlm.corpus.prefilter import mark
 from mathlm.corpus.quality.language import detect
 from mathlm.corpus.quality.prose import count_formulas
 from mathlm.corpus.sources.archives import Place
 from mathlm.corpus.sources.items import Failed, Page
 from mathlm.corpus.sources.shards import Shard
-from mathlm.corpus.web_filters import Check, Mode, checks, web_filters
+from mathlm.corpus.web_filters import Check, Mode, web_filters
 
 Row = dict[str, Any]
-"""One check: `{filter, reason, figure, least, most, note}`; what says nothing is left out."""
+"""One check: `{filter, reason, figure, least, most, note, step}`; what says nothing is left out,
+and `step` stands only with what waits until duplicates are gone."""
 
 
 def explain_page(
@@ -39,7 +51,9 @@ def explain_page(
             judged = judge(taken, chosen)
         except Exception as error:  # noqa: BLE001 (the item boundary, as in reading)
             return {"reason": "error", "details": [{"filter": "read", "note": str(error)[:300]}]}
-        return {"reason": judged.reason, "details": _details(taken, judged, chosen, (web, mode))}
+        details = _details(taken, judged, chosen, (web, mode))
+        final = (row["reason"] for row in details if row.get("step") and "reason" in row)
+        return {"reason": judged.reason or next(final, None), "details": details}
     return {"reason": "empty", "details": []}
 
 
@@ -50,21 +64,48 @@ def _details(
     rows: list[Row] = []
     if web.prefilter and not page.is_text:
         found = mark(page.data, mode)
-        rows.append(_row("prefilter", Check(refuse(page.data, mode), note=found or "no mark")))
+        reason = prefilter(page, settings.gates)
+        rows.append(_row("prefilter", Check(reason, note=found or "no mark")))
     loaded = judged.loaded if judged.loaded is not None else document_of(page, settings)[0]
     if isinstance(loaded, Failed):
         rows.append(_row("extraction", Check(loaded.reason, note=loaded.detail)))
         return rows
-    size = len(loaded.text.strip())
-    least = settings.source.min_characters
     code, chance = detect(loaded.text)
     rows.append({"filter": "formulas", "figure": count_formulas(loaded.text)})
     if code:
         rows.append({"filter": "detected language", "note": f"{code}, p = {chance:.2f}"})
-    short = "blank" if not size else "short" if size < least else None
-    rows.append(_row("characters", Check(short, size, least)))
-    rows += [_row(name, check) for name, check in checks(loaded, web_filters(web, mode)).items()]
+    gates = settings.gates
+    by_name: dict[str, Filter] = {**web_filters(web, mode), **gates.text}
+    order = [name for name in ("blank", "short", *by_name) if name in by_name]
+    early = dict.fromkeys(name for name in order if name not in gates.final)
+    rows += [row for name in early if (row := _checked(name, by_name[name], loaded))]
+    return rows + _final(loaded, gates)
+
+
+def _final(document: Document, gates: Gates) -> list[Row]:
+    """The rows of what waits for the duplicates, each edit seen by what follows it."""
+    rows: list[Row] = []
+    for name, gate in gates.final.items():
+        found = step(document, name, gate)
+        if name in get_args(EditName):
+            left = found if isinstance(found, Document) else document
+            cut = len(document.text) - len(left.text)
+            row: Row | None = {"filter": name, "figure": cut, "note": "characters taken away"}
+            document = left
+        else:
+            row = _checked(name, cast("Filter", gate), document)
+        if row is not None:
+            rows.append({**row, "step": FINAL})
     return rows
+
+
+def _checked(name: str, gate: Filter, document: Document) -> Row | None:
+    """A filter's row; None of one that has no figure and no objection."""
+    check = getattr(gate, "check", None)
+    if check is not None:
+        return _row("characters" if name == "short" else name, check(document))
+    reason = gate(document)
+    return _row(name, Check(reason)) if reason else None
 
 
 def _row(name: str, check: Check) -> Row:

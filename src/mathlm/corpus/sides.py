@@ -1,18 +1,21 @@
 """What a step leaves beside its outcome: rows of the funnel and the lines of its side file.
 
 A committed group holds `rows.json` (its rows) and `<step>.jsonl` (what it dropped and failed, one
-object a line).
+object a line); with them its outcome, `documents-*.parquet` or `kept.npy` or both.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mathlm.core.storage import read_json, write_json
+import numpy as np
+
+from mathlm.core.storage import atomic_group, link_file, read_json, write_json
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sources import Failed
 
@@ -63,3 +66,23 @@ def save_rows(group: Path, rows: Iterable[Row]) -> None:
 def rows_of(group: Path) -> list[dict[str, Any]]:
     """The rows of the funnel that a committed group holds."""
     return list(read_json(group / "rows.json"))
+
+
+def join_groups(groups: Sequence[Path], row: Row, *, target: tuple[Path, str]) -> None:
+    """Commit the groups that a step made of a source's files as one; `row` is the step's, empty."""
+    path, key = target
+    side, flags = f"{row.step}.jsonl", list[Path]()
+    with atomic_group(path, {"settings": key}) as whole:
+        with open(whole / side, "wb") as lines:
+            for number, group in enumerate(groups):
+                for other in rows_of(group):
+                    row.add(Row.of(other))
+                for file in sorted(group.glob("documents-*.parquet")):
+                    link_file(file, whole / f"documents-{number:06d}-{file.stem[-5:]}.parquet")
+                flags += group.glob("kept.npy")
+                if (group / side).is_file():
+                    with (group / side).open("rb") as part:
+                        shutil.copyfileobj(part, lines)
+        if flags:
+            np.save(whole / "kept.npy", np.concatenate([np.load(file) for file in flags]))
+        save_rows(whole, [row])

@@ -1,10 +1,10 @@
 """The corpus stage: sources to `documents/<source>/<split>-00000.parquet`, funnel and card.
 
-Steps: read and filter each source; exact and near duplicates over all; overlap with test
-problems and the split of each source. A step's outcome for a source is one committed group under
-`work/`, so that a killed stage goes on after the last one that was finished; `card.md` is written
-last and says that all is there. Which problems to keep out is handed in (`stages.py`): this
-package does not know the tasks.
+Steps: read and filter each source; exact and near duplicates over all; the filters that wait for
+these; overlap with test problems and the split of each source. A step's outcome for a source is one
+committed group under `work/`, so that a killed stage goes on after the last one that was finished;
+`card.md` is written last and says that all is there. Which problems to keep out is handed in
+(`stages.py`): this package does not know the tasks.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from mathlm.core.storage import (
     write_text,
 )
 from mathlm.corpus import card, funnel, steps
+from mathlm.corpus.batches import settings_text
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.duplicate_steps import (
     SIGNATURES,
@@ -45,6 +46,8 @@ from mathlm.corpus.duplicate_steps import (
     mark_duplicates,
 )
 from mathlm.corpus.filter_config import WebFilters, bound, files_digest
+from mathlm.corpus.filters import try_filters
+from mathlm.corpus.final_steps import filter_finally
 from mathlm.corpus.fingerprints import runs_of
 from mathlm.corpus.inputs import files_as_they_are
 from mathlm.corpus.line_steps import without_repeated_lines
@@ -53,9 +56,10 @@ from mathlm.corpus.reading import WebReader, inputs_digest
 from mathlm.corpus.source_config import is_web
 from mathlm.corpus.sources import OpenPool, Services, open_pool
 from mathlm.corpus.sources.shards import Shard, shards_of
-from mathlm.corpus.web_filters import try_filters
 
 Problems = Callable[[], Iterable[Problem]]
+_GROUPS = ("read", "lines", "duplicates", "final", "decontaminate")
+"""Folders under `work/` with a group a source, in the order of the funnel."""
 Inputs = tuple[list[Shard], int | None]
 """Shards, and how many items they hold, if known."""
 
@@ -87,6 +91,7 @@ def run(
             job.read(services)
             job.cut_lines(context.progress)
             job.find_duplicates(context.progress)
+            job.filter_finally(context.progress)
             job.decontaminate(problems, context.progress)
             job.write()
         job.keep_signatures()
@@ -204,6 +209,29 @@ class Job:
             progress.say("  duplicates over all sources")
             mark_duplicates(self.parts(), settings, self.executor, target=(target, self.key))
 
+    def is_final(self, source: str) -> bool:
+        """Whether filters wait until the source's duplicates are gone."""
+        final = self.filters is not None and bool(self.filters.final)
+        return final and is_web(self.config.sources[source])
+
+    def left(self, source: str) -> tuple[Path, Path]:
+        """Where a source's documents and the group of their flags stand once all are filtered."""
+        if self.is_final(source):
+            return self.group("final", source), self.group("final", source)
+        return self.texts(source), self.group("duplicates", source)
+
+    def filter_finally(self, progress: Progress) -> None:
+        """The filters that wait until duplicates are gone, where the settings name some."""
+        for name, source in self.config.sources.items():
+            target, scratch = self.group("final", name), self.group("final-files", name)
+            if not self.is_final(name) or self.done(target) or not is_web(source):
+                continue
+            progress.say(f"  final filters of {name}")
+            settings = settings_text(name, source, self.config.mode, self.filters)
+            given = self.texts(name), self.group("duplicates", name) / "kept.npy", settings
+            filter_finally(name, given, self.executor, target=(target, self.key), scratch=scratch)
+            shutil.rmtree(scratch, ignore_errors=True)
+
     def decontaminate(self, problems: Problems, progress: Progress) -> None:
         """Overlaps of every source with the test problems."""
         targets = {name: self.group("decontaminate", name) for name in self.config.sources}
@@ -215,7 +243,7 @@ class Job:
         write_bytes(file, lines)
         for name, target in targets.items():
             if not self.done(target):
-                read, marks = self.texts(name), self.work / "duplicates" / name
+                read, marks = self.left(name)
                 given = (read, marks, (file, self.config.decontaminate))
                 source = self.config.sources[name]
                 mark_overlaps(source, given, self.executor, target=(target, self.key))
@@ -225,8 +253,8 @@ class Job:
         for name, source in self.config.sources.items():
             target = self.directory / "documents" / name
             if not self.done(target):
-                read = self.texts(name)
-                marks = [self.work / "duplicates" / name, self.group("decontaminate", name)]
+                read, before = self.left(name)
+                marks = [before, self.group("decontaminate", name)]
                 shard = self.config.shard_mib << 20
                 steps.write_source(source.held_out, shard, (read, marks), target=(target, self.key))
 
@@ -244,10 +272,7 @@ class Job:
 
 def _summarise(job: Job) -> None:
     """Merge the side files, write the funnel and, last of all, the card."""
-    places = [
-        [job.group(step, name) for step in ("read", "lines", "duplicates", "decontaminate")]
-        for name in job.config.sources
-    ]
+    places = [[job.group(step, name) for step in _GROUPS] for name in job.config.sources]
     rows: list[dict[str, Any]] = []
     for step in funnel.STEPS:
         for groups in places:

@@ -8,16 +8,16 @@ never be: FineMath's first version lost its LaTeX to it. Numbers come from `filt
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from mathlm.core.records import Document, Provenance
+from mathlm.core.records import Document
 from mathlm.corpus import addresses
-from mathlm.corpus.filter_config import WebFilters
+from mathlm.corpus.filter_config import FilterName, WebFilters
 from mathlm.corpus.quality import figures, language
 from mathlm.corpus.quality.perplexity import perplexity
-from mathlm.corpus.quality.prose import count_formulas
+from mathlm.corpus.quality.prose import count_formulas, published_formulas
 from mathlm.corpus.quality.scores import score
 
 Mode = Literal["default", "paper"]
@@ -158,19 +158,20 @@ def _address(settings: WebFilters, mode: Mode) -> WebFilter | None:
     return Address("address", lambda url, text: addresses.bad_address(url, mode))
 
 
-def _listed(settings: WebFilters) -> WebFilter | None:
+def _listed(settings: WebFilters, mode: Mode) -> WebFilter | None:
     path, sha256 = settings.url_list, settings.url_list_sha256
     if path is None:
         return None
-    return Address("listed address", lambda url, text: addresses.listed(url, path, sha256))
+    return Address("listed address", lambda url, text: addresses.listed(url, path, sha256, mode))
 
 
-def _libretexts(settings: WebFilters) -> WebFilter | None:
+def _libretexts(settings: WebFilters, mode: Mode) -> WebFilter | None:
     if not settings.url_rules:
         return None
+    count = published_formulas if mode == "paper" else count_formulas
 
     def against(url: str, text: str) -> str | None:
-        formulas = count_formulas(text) if "libretexts" in url else 1
+        formulas = count(text) if "libretexts" in url else 1
         return "libretexts" if addresses.off_topic_libretexts(url, formulas) else None
 
     return Address("off topic", against)
@@ -187,15 +188,15 @@ def _quality(settings: WebFilters) -> WebFilter | None:
     return Limit("quality", figure, least=settings.min_quality)
 
 
-FILTERS: Mapping[str, Callable[[WebFilters, Mode], WebFilter | None]] = {
+FILTERS: Mapping[FilterName, Callable[[WebFilters, Mode], WebFilter | None]] = {
     "language": lambda s, _: _language(s),
     "mathematics": lambda s, _: _mathematics(s),
     "perplexity": lambda s, _: _perplexity(s),
     "final_perplexity": lambda s, _: _final_perplexity(s),
     "final_score": lambda s, _: _final_score(s),
     "address": _address,
-    "listed_address": lambda s, _: _listed(s),
-    "libretexts": lambda s, _: _libretexts(s),
+    "listed_address": _listed,
+    "libretexts": _libretexts,
     "accents": lambda s, _: _most("accents", figures.accents, s.max_accents),
     "repeated_lines": lambda s, _: _most(
         "repeated lines", figures.repeated_lines, s.max_repeated_lines
@@ -216,14 +217,14 @@ FILTERS: Mapping[str, Callable[[WebFilters, Mode], WebFilter | None]] = {
 }
 """By name, what makes a filter of the settings; None where the settings switch it off."""
 
-ORDER: dict[Mode, tuple[str, ...]] = {
+ORDER: dict[Mode, tuple[FilterName, ...]] = {
     # The cheap ones and those that drop most first: most pages then cost hardly more.
     "default": (
         "address", "listed_address", "accents", "mathematics", "final_score", "libretexts",
         "boilerplate", "alphabetic", "repeated_lines", "language", "frequent_ngram",
         "repeated_words", "perplexity", "final_perplexity", "quality",
     ),
-    # The order of OpenWebMath's pipeline, then that of `filter_dataset.py`.
+    # The order of OpenWebMath's pipeline; `WebFilters.final` says what waits for the duplicates.
     "paper": (
         "language", "mathematics", "perplexity", "final_perplexity", "final_score", "address",
         "listed_address", "libretexts", "accents", "repeated_lines", "frequent_ngram",
@@ -241,37 +242,3 @@ def web_filters(settings: WebFilters, mode: Mode = "default") -> dict[str, WebFi
 def checks(document: Document, filters: Mapping[str, WebFilter]) -> dict[str, Check]:
     """What each filter finds, in order, also behind the first that objects."""
     return {name: filter.check(document) for name, filter in filters.items()}
-
-
-_MAX_TIDIED = 0.2
-"""At most this share of a text is taken away as boilerplate: OpenWebMath's rule, which cuts off all
-that follows such a line, reduced pages of ordinary prose to a line (section 4.3 of the notes)."""
-
-
-def tidy(text: str, mode: Mode = "default") -> str:
-    """The text without lines of more than one `newcommand` and, by default, of boilerplate."""
-    lines = text.split("\n")
-    if "newcommand" in text:
-        lines = [line for line in lines if line.count("newcommand") < 2]
-    if mode == "paper":
-        return "\n".join(lines)
-    if not figures.has_boilerplate(text):
-        return text if len(lines) == text.count("\n") + 1 else "\n".join(lines)
-    kept = [line for line in lines if not figures.is_boilerplate(line)]
-    if len(kept) < len(lines) and _size(kept) >= (1 - _MAX_TIDIED) * _size(lines):
-        lines = kept
-    return "\n".join(lines)
-
-
-def _size(lines: Sequence[str]) -> int:
-    return sum(map(len, lines))
-
-
-def try_filters(settings: WebFilters, mode: Mode = "default") -> None:
-    """Judge one text, so that a wrong model, label or list is the user's one error before any work.
-
-    Raises `UserError`.
-    """
-    page = Provenance(url="https://example.org/")
-    trial = Document(id="trial", text="Let $x$ be a number.", source="web", provenance=page)
-    checks(trial, web_filters(settings, mode))

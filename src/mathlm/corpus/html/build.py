@@ -47,10 +47,17 @@ class TooManyNodesError(Exception):
 
 
 class Builder:
-    """Builds the light tree of one page within a limit of nodes."""
+    """Builds the light tree of one page within a limit of nodes.
 
-    def __init__(self, max_nodes: int) -> None:
+    Elements that are `banned` (`banned.banned`) are left out; with `spare`, they are marked for
+    `content.select`, which decides by how much of the page they hold.
+    """
+
+    def __init__(
+        self, max_nodes: int, banned: frozenset[int] = frozenset(), *, spare: bool = False
+    ) -> None:
         self.left = max_nodes
+        self.banned, self.spare = banned, spare
 
     def build(self, lex: LexborNode) -> Node:
         """The light tree of the element."""
@@ -92,6 +99,10 @@ class Builder:
         attrs: dict[str, str] = lex.attributes  # type: ignore[assignment]
         suspect = tag in content.SUSPECT_TAGS
         inside = linked
+        if self.banned and lex.mem_id in self.banned:
+            if not self.spare:
+                return
+            suspect, tag = True, "div" if tag == "p" else tag
         if attrs or tag in formulas.TAGS:
             if None in attrs.values():
                 attrs = {name: value or "" for name, value in attrs.items()}  # one without a value

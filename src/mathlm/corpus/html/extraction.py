@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mathlm.corpus.html import charset, content, delimiters, markup
+from mathlm.corpus.html.banned import banned
 from mathlm.corpus.html.build import Builder, TooManyNodesError
 from mathlm.corpus.html.nodes import words
-from mathlm.corpus.html.records import Extraction, Reason
+from mathlm.corpus.html.records import NO_RULES, Extraction, PageRules, Reason
 from mathlm.corpus.html.render import Renderer
 
 if TYPE_CHECKING:
@@ -51,15 +52,17 @@ def extract(
     content_type: str | None = None,
     max_bytes: int = MAX_BYTES,
     max_nodes: int = MAX_NODES,
+    rules: PageRules = NO_RULES,
 ) -> Extraction:
     """The text of a page as Markdown with its formulas as LaTeX, or the reason why there is none.
 
     `content_type` is the HTTP header's, for the character set; `url` is the page's
     own address. Limits: `max_bytes` (of the page as given; characters for a str) and `max_nodes` of
-    its tree. Never raises and gives the same result for the same input.
+    its tree; `rules` are the user's own. Never raises and gives the same result for the same input.
     """
     try:
-        return _extract(html, url, content_type, max_bytes=max_bytes, max_nodes=max_nodes)
+        decoded = _decoded(html, content_type, max_bytes)
+        return decoded if isinstance(decoded, Extraction) else _read(decoded, max_nodes, rules)
     except MemoryError:
         return Extraction(text="", reason="too_large", detail="out of memory")
     except Exception as error:  # noqa: BLE001 - one page is one item: whatever it holds, it is a value
@@ -85,21 +88,24 @@ def extract_file(item: Mapping[str, Any]) -> Extraction:
     return extract(data, **rest)
 
 
-def _extract(
-    html: bytes | str, url: str | None, content_type: str | None, *, max_bytes: int, max_nodes: int
-) -> Extraction:
+def _decoded(
+    html: bytes | str, content_type: str | None, max_bytes: int
+) -> charset.Decoded | Extraction:
+    """The page as characters, or why it is none."""
     if len(html) > max_bytes:
         return Extraction(text="", reason="too_large", detail=f"{len(html)} > {max_bytes}")
     if isinstance(html, str):
-        decoded = charset.Decoded(charset.clean(html), "utf-8", None)
-    elif _is_binary(html, content_type):
+        return charset.Decoded(charset.clean(html), "utf-8", None)
+    if _is_binary(html, content_type):
         return Extraction(text="", reason="not_html")
-    else:
-        decoded = charset.decode(html, content_type)
+    return charset.decode(html, content_type)
+
+
+def _read(decoded: charset.Decoded, max_nodes: int, rules: PageRules) -> Extraction:
     reason = _refusal(decoded.text)
     if reason is None:
         try:
-            return _extract_text(decoded, max_nodes)
+            return _extract_text(decoded, max_nodes, rules)
         except TooManyNodesError:
             reason = "too_many_nodes"
     return Extraction(
@@ -159,7 +165,7 @@ def _script_text(node: LexborNode) -> str:
     return f"{node.text(deep=True)} {node.attributes.get('src') or ''}"
 
 
-def _extract_text(decoded: charset.Decoded, max_nodes: int) -> Extraction:
+def _extract_text(decoded: charset.Decoded, max_nodes: int, rules: PageRules) -> Extraction:
     from selectolax.lexbor import LexborHTMLParser
 
     parser = LexborHTMLParser(markup.prepared(decoded.text))
@@ -180,13 +186,23 @@ def _extract_text(decoded: charset.Decoded, max_nodes: int) -> Extraction:
             charset=decoded.used,
             charset_declared=decoded.declared,
         )
+    if rules.max_links is not None and len(parser.css("a")) > rules.max_links:
+        return Extraction(
+            text="",
+            reason="too_many_links",
+            charset=decoded.used,
+            charset_declared=decoded.declared,
+        )
     marks = delimiters.declared(scripts)
+    named = banned(parser, rules.banned)
     renderer = Renderer(marks)
-    text = renderer.render(content.select(Builder(max_nodes).build(body)))
+    builder = Builder(max_nodes, named, spare=rules.spare_large)
+    text = renderer.render(content.select(builder.build(body)))
     if not text:
         # All of it looked like surroundings: then these are the page.
         renderer = Renderer(marks)
-        text = renderer.render(Builder(max_nodes).build(body))
+        builder = Builder(max_nodes, named if not rules.spare_large else frozenset())
+        text = renderer.render(builder.build(body))
     return Extraction(
         text=text,
         title=title or None,

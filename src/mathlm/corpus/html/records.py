@@ -5,11 +5,27 @@ Not here: the document of the corpus (core/records), which the corpus stage make
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mathlm.core.records import Record
 
-Reason = Literal["empty", "not_html", "too_large", "too_many_nodes", "too_deep", "error"]
+Reason = Literal[
+    "empty", "not_html", "too_large", "too_many_nodes", "too_deep", "too_many_links", "error"
+]  # fmt: skip
+
+
+class PageRules(NamedTuple):
+    """What is asked of a page beside its text."""
+
+    banned: tuple[str, ...] = ()
+    """CSS selectors of elements that are no content (`banned.is_selector` of each)."""
+    spare_large: bool = True
+    """Whether a banned element that holds much of the page's text stays."""
+    max_links: int | None = None
+    """Pages with more links are not read."""
+
+
+NO_RULES = PageRules()
 
 
 class Formula(Record):

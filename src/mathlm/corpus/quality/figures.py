@@ -3,7 +3,7 @@
 All but the accents look at words with each formula as one word and without code, so that neither
 a matrix of zeros nor a page of identities counts as repetition. Sources: OpenWebMath's
 `filter_dataset.py` (accents), Gopher (Rae et al., arXiv 2112.11446, table A1: repetition). Each
-takes time linear in the text, of which at most `MAX_CHARACTERS` are looked at.
+takes time linear in the text, of which all but the accents look at `MAX_CHARACTERS` at most.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ _MAX_BOILERPLATE_LINE = 200
 
 def accents(text: str) -> float:
     """The share of OpenWebMath's twelve accented letters, of either case, among the characters."""
-    text = text[:MAX_CHARACTERS]
     if not text or text.isascii():
         return 0.0
     return sum(map(text.count, _LOWER_AND_UPPER)) / len(text)

@@ -116,6 +116,39 @@ def count_formulas(text: str) -> int:
     return found or sum(1 for _ in _BARE.finditer(rest))
 
 
+_NUMBERED = "\\PageIndex{"
+_PUBLISHED = re.compile(r"\$\$[^$]*\$\$|\$[^$]*\$")
+
+
+def published_formulas(text: str) -> int:
+    r"""Formulas as OpenWebMath's `filter_dataset.py` counts them: pairs of dollar signs.
+
+    LibreTexts numbers its sections by formulas of `\PageIndex`; these do not count.
+    """
+    for mark in ("$$", "$"):
+        text = _without_numbers(text, mark)
+    return sum(1 for _ in _PUBLISHED.finditer(text))
+
+
+def _without_numbers(text: str, mark: str) -> str:
+    r"""The text without `\PageIndex{…}` between two marks."""
+    opening, pieces, place, closing = mark + _NUMBERED, list[str](), 0, -1
+    begin = text.find(opening)
+    while begin >= 0:
+        inside = begin + len(opening)
+        if closing < inside:
+            closing = text.find("}", inside)
+            if closing < 0:
+                break
+        if text.startswith(mark, closing + 1):
+            pieces.append(text[place:begin])
+            place = closing + 1 + len(mark)
+            begin = text.find(opening, place)
+        else:
+            begin = text.find(opening, begin + 1)
+    return "".join([*pieces, text[place:]])
+
+
 def plain_words(text: str, max_characters: int) -> list[str]:
     """Words of the prose, of letters alone and without names in code, up to so many characters.
 
