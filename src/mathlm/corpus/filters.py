@@ -28,10 +28,9 @@ from mathlm.corpus.prefilter import (
     refuse,
     refuse_text,
 )
-from mathlm.corpus.quality.scores import score
 from mathlm.corpus.selectors import read_selectors
 from mathlm.corpus.source_config import HtmlSource, Source, WebSource, is_web
-from mathlm.corpus.web_filters import Check, web_filters
+from mathlm.corpus.web_filters import Check, scorer, web_filters
 
 Filter = Callable[[Document], str | None]
 
@@ -168,7 +167,7 @@ def gates_of(source: WebSource, mode: Mode, web: WebFilters | None) -> Gates:
         gates,
         raw=functools.partial(refuse, mode=mode),
         needs_text=functools.partial(needs_text, mode=mode),
-        plain=functools.partial(refuse_text, score=_score(web)),
+        plain=functools.partial(refuse_text, score=scorer(web, mode)),
     )
 
 
@@ -194,12 +193,6 @@ def _rules(web: WebFilters, mode: Mode) -> PageRules:
     return PageRules(
         banned, spare_large=False, max_links=MAX_LINKS_PAPER if web.prefilter else None
     )
-
-
-def _score(web: WebFilters) -> Callable[[str], float] | None:
-    if web.classifier is None:
-        return None
-    return functools.partial(score, path=web.classifier, label=web.classifier_label)
 
 
 def finish(document: Document, final: Mapping[str, Filter | Edit]) -> Document | str:

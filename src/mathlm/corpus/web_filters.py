@@ -16,7 +16,7 @@ from mathlm.core.records import Document
 from mathlm.corpus import addresses
 from mathlm.corpus.filter_config import FilterName, WebFilters
 from mathlm.corpus.quality import figures, language
-from mathlm.corpus.quality.perplexity import perplexity
+from mathlm.corpus.quality.perplexity import perplexity, published_perplexity
 from mathlm.corpus.quality.prose import count_formulas, published_formulas
 from mathlm.corpus.quality.scores import score
 
@@ -68,8 +68,7 @@ class Limit:
 class Mathematics:
     """Drops a document whose classifier score is too low for one with, or without, formulas."""
 
-    classifier: str | None
-    label: str
+    score: Callable[[str], float] | None
     least: float
     least_without_formulas: float
 
@@ -80,10 +79,10 @@ class Mathematics:
     def check(self, document: Document) -> Check:
         """The score, or without a classifier the number of formulas."""
         formulas = count_formulas(document.text)
-        if self.classifier is None:
+        if self.score is None:
             reason = None if formulas else "no formulas"
             return Check(reason, formulas, 1, note="formulas; there is no classifier")
-        found = score(document.text, self.classifier, label=self.label)
+        found = self.score(document.text)
         least = self.least if formulas else self.least_without_formulas
         reason = None
         if not found >= least:
@@ -112,7 +111,7 @@ class Address:
         return Check(f"{self.reason}: {against}" if against else None, note=url[:200])
 
 
-def _language(settings: WebFilters) -> WebFilter | None:
+def _language(settings: WebFilters, mode: Mode) -> WebFilter | None:
     if settings.language is None:
         return None
     figure = functools.partial(
@@ -120,35 +119,50 @@ def _language(settings: WebFilters) -> WebFilter | None:
         language=settings.language,
         model=settings.language_model,
         min_words=settings.min_language_words,
+        published=mode == "paper",
     )
     return Limit(f"language is not {settings.language}", figure, least=settings.min_language)
 
 
-def _mathematics(settings: WebFilters) -> WebFilter | None:
+def _mathematics(settings: WebFilters, mode: Mode) -> WebFilter | None:
     if not settings.mathematics:
         return None
-    least = settings.min_score, settings.min_score_without_formulas
-    return Mathematics(settings.classifier, settings.classifier_label, *least)
+    score = scorer(settings, mode)
+    return Mathematics(score, settings.min_score, settings.min_score_without_formulas)
 
 
-def _final_score(settings: WebFilters) -> WebFilter | None:
-    if not settings.mathematics or not settings.classifier or settings.min_final_score is None:
+def scorer(settings: WebFilters, mode: Mode) -> Callable[[str], float] | None:
+    """What gives a text's score by the classifier, if there is one."""
+    if settings.classifier is None:
         return None
-    figure = functools.partial(score, path=settings.classifier, label=settings.classifier_label)
-    return Limit("not mathematics, last pass", figure, least=settings.min_final_score)
+    return functools.partial(
+        score,
+        path=settings.classifier,
+        label=settings.classifier_label,
+        published=mode == "paper",
+    )
 
 
-def _perplexity(settings: WebFilters) -> WebFilter | None:
+def _final_score(settings: WebFilters, mode: Mode) -> WebFilter | None:
+    score = scorer(settings, mode) if settings.mathematics else None
+    if score is None or settings.min_final_score is None:
+        return None
+    return Limit("not mathematics, last pass", score, least=settings.min_final_score)
+
+
+def _perplexity(settings: WebFilters, mode: Mode) -> WebFilter | None:
     if settings.perplexity_model is None:
         return None
-    figure = functools.partial(perplexity, path=settings.perplexity_model)
+    measure = published_perplexity if mode == "paper" else perplexity
+    figure = functools.partial(measure, path=settings.perplexity_model)
     return Limit("perplexity", figure, most=settings.max_perplexity)
 
 
-def _final_perplexity(settings: WebFilters) -> WebFilter | None:
+def _final_perplexity(settings: WebFilters, mode: Mode) -> WebFilter | None:
     if settings.perplexity_model is None or settings.max_final_perplexity is None:
         return None
-    figure = functools.partial(perplexity, path=settings.perplexity_model)
+    measure = published_perplexity if mode == "paper" else perplexity
+    figure = functools.partial(measure, path=settings.perplexity_model)
     return Limit("perplexity, last pass", figure, most=settings.max_final_perplexity)
 
 
@@ -189,11 +203,11 @@ def _quality(settings: WebFilters) -> WebFilter | None:
 
 
 FILTERS: Mapping[FilterName, Callable[[WebFilters, Mode], WebFilter | None]] = {
-    "language": lambda s, _: _language(s),
-    "mathematics": lambda s, _: _mathematics(s),
-    "perplexity": lambda s, _: _perplexity(s),
-    "final_perplexity": lambda s, _: _final_perplexity(s),
-    "final_score": lambda s, _: _final_score(s),
+    "language": _language,
+    "mathematics": _mathematics,
+    "perplexity": _perplexity,
+    "final_perplexity": _final_perplexity,
+    "final_score": _final_score,
     "address": _address,
     "listed_address": _listed,
     "libretexts": _libretexts,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mathlm.core.errors import UserError
 from mathlm.corpus.quality import fasttext
 from mathlm.corpus.quality.language import detect, probability
+from mathlm.corpus.quality.scores import score
 
 TEXTS = [
     ("en", "Let $f$ be a continuous function on the closed interval $[a, b]$. Then it is bounded."),
@@ -68,6 +69,16 @@ class TestFastText:
     @pytest.fixture(autouse=True)
     def _package(self):
         pytest.importorskip("fasttext", reason="fasttext-predict is not installed")
+
+    def test_the_published_form_of_a_text(self):
+        """Whole, formulas too, in small letters, wherever its lines end."""
+        text = "THE LEMMA\nAND $guitar and football and guitar and football$ THE THEOREM"
+        line = "the lemma and $guitar and football and guitar and football$ the theorem"
+        whole = fasttext.label_probability(line, TINY, "__label__positive")
+        assert score(text, TINY, published=True) == whole
+        assert score(text.lower(), TINY) > 0.5 > whole, "by default formulas say nothing"
+        chosen = {"model": TINY, "published": True}
+        assert probability(text, "positive", **chosen) == whole
 
     @pytest.mark.parametrize(
         ("text", "low", "high"),

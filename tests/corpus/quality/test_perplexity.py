@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mathlm.core.errors import UserError
-from mathlm.corpus.quality.perplexity import normalise, perplexity
+from mathlm.corpus.quality.normal_form import normalise
+from mathlm.corpus.quality.perplexity import perplexity, published_perplexity
 
 ARPA = Path(__file__).parent / "tiny.arpa"
 
@@ -18,8 +19,11 @@ ARPA = Path(__file__).parent / "tiny.arpa"
 @pytest.mark.parametrize(
     ("line", "plain"),
     [
-        ("Let  X ＝ «Ünïcode» — 12…", 'let x = "unicode" - 00...'),
-        ("Poincaré’s", "poincare's"),
+        ("Let  X = «Ünïcode»—12…", 'let x = "unicode" - 00...'),
+        ("Poincaré’s １２٣", "poincare's 000"),
+        ("two\nlines\x00\x85of", "two lines of"),
+        ("，。、「x」《y》∶：？！（）；–．～━〈〉【】％►", ',.,"x""y"::?!();-. ~-<>[]%-'),
+        ("a\x07b \x9f c", "ab c"),
         ("", ""),
         ("ΑΒΓ", "αβγ"),
     ],
@@ -47,6 +51,15 @@ class TestModel:
         both = perplexity("Let X be\n\nlet x", str(ARPA))
         assert both == pytest.approx(10 ** (2.7 / 7), rel=1e-5)
         assert perplexity("let foo", str(ARPA)) > both
+
+    def test_as_published(self):
+        # The two lines are one sentence, whose end counts for the sum and not among the words.
+        import kenlm
+
+        total = kenlm.Model(str(ARPA)).score("let x be let x")
+        found = published_perplexity("Let X be\n\nlet x", str(ARPA))
+        assert found == pytest.approx(10 ** (-total / 5), rel=1e-5)
+        assert published_perplexity(" \n", str(ARPA)) == float("inf")
 
     def test_no_text(self):
         assert perplexity(" \n", str(ARPA)) == float("inf")

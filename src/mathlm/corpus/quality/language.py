@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from mathlm.corpus.quality.normal_form import normalise
 from mathlm.corpus.quality.prose import plain_words
 
 MAX_CHARACTERS = 1000
@@ -24,11 +25,23 @@ def _py3langid() -> Any:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-def probability(text: str, language: str, *, model: str | None = None, min_words: int = 0) -> float:
+def probability(
+    text: str,
+    language: str,
+    *,
+    model: str | None = None,
+    min_words: int = 0,
+    published: bool = False,
+) -> float:
     """The probability that the text's prose is in `language`; 1 for fewer than `min_words` words.
 
-    `language` is an ISO 639-1 code. A text without any word has probability 0 (1 if allowed).
+    `language` is an ISO 639-1 code. A text without any word has probability 0 (1 if allowed). With
+    `published` a fastText model sees the whole text in cc_net's form, as in OpenWebMath's code.
     """
+    if published and model is not None:
+        from mathlm.corpus.quality.fasttext import label_probability
+
+        return label_probability(normalise(text), model, f"__label__{language}")
     words = plain_words(text, MAX_CHARACTERS)
     if len(words) < min_words:
         return 1.0
