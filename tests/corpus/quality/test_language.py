@@ -72,8 +72,8 @@ class TestFastText:
 
     def test_the_published_form_of_a_text(self):
         """Whole, formulas too, in small letters, wherever its lines end."""
-        text = "THE LEMMA\nAND $guitar and football and guitar and football$ THE THEOREM"
-        line = "the lemma and $guitar and football and guitar and football$ the theorem"
+        text = "THE LEMMA\nAND THE THEOREM $guitar football guitar football guitar$"
+        line = "the lemma and the theorem $guitar football guitar football guitar$"
         whole = fasttext.label_probability(line, TINY, "__label__positive")
         assert score(text, TINY, published=True) == whole
         assert score(text.lower(), TINY) > 0.5 > whole, "by default formulas say nothing"
