@@ -101,6 +101,30 @@ def test_money_is_left_alone(text: str, head: str) -> None:
     assert result.formulas == ()
 
 
+CHTML = (
+    '<mjx-container class="MathJax" jax="CHTML"><mjx-math '
+    'class="MJX-TEX"><mjx-msubsup><mjx-mi class="mjx-i"><mjx-c class="mjx-c1D465 '
+    'TEX-I"></mjx-c></mjx-mi><mjx-script><mjx-mi size="s"><mjx-c class="mjx-c1D457 '
+    'TEX-I"></mjx-c></mjx-mi><mjx-spacer></mjx-spacer><mjx-mi size="s"><mjx-c '
+    'class="mjx-c1D456 TEX-I"></mjx-c></mjx-mi></mjx-script></mjx-msubsup><mjx-mo '
+    'class="mjx-n"><mjx-c class="mjx-c2B"></mjx-c></mjx-mo><mjx-mfrac><mjx-frac><mjx-num><mjx'
+    '-nstrut></mjx-nstrut><mjx-mn><mjx-c class="mjx-c31"></mjx-c></mjx-mn></mjx-num><mjx-dbox'
+    "><mjx-dtable><mjx-line></mjx-line><mjx-row><mjx-den><mjx-dstrut></mjx-dstrut><mjx-mn><mj"
+    'x-c class="mjx-c32"></mjx-c></mjx-mn></mjx-den></mjx-row></mjx-dtable></mjx-dbox></mjx-f'
+    "rac></mjx-mfrac></mjx-math></mjx-container>"
+)
+SVG = (
+    '<mjx-container class="MathJax" jax="SVG" display="true"><svg><g '
+    'transform="scale(1,-1)"><g data-mml-node="math"><g data-mml-node="msubsup"><g '
+    'data-mml-node="mi"><path data-c="1D465"></path></g><g data-mml-node="mi" '
+    'transform="translate(605,497.8) scale(0.707)"><path data-c="1D457"></path></g><g '
+    'data-mml-node="mi" transform="translate(605,-293.8) scale(0.707)"><path '
+    'data-c="1D456"></path></g></g><g data-mml-node="mo"><path data-c="3D"></path></g><g '
+    'data-mml-node="msqrt"><g transform="translate(853,0)"><g data-mml-node="mn"><path '
+    'data-c="32"></path></g></g><g data-mml-node="mo"><path '
+    'data-c="221A"></path></g><rect></rect></g></g></g></svg></mjx-container>'
+)
+
 VARIANTS = {
     "MathJax 2 output and its script": (
         '<span class="MathJax_Preview">x^2</span><span class="MathJax" id="MathJax-Element-1-Frame"'
@@ -201,6 +225,31 @@ VARIANTS = {
     "formula within": ('$$x\\tag{<script type="math/tex">y</script>}$$', [("x\\tag{y}", True)]),
     "code within": ("$a=<code>b_1</code>$", [("a=b_1", False)]),
     "relation like a tag": ("\\(a<b\\) and \\(i<n_1\\)", [("a<b", False), ("i<n_1", False)]),
+    "MathJax 3, CommonHTML alone": (CHTML, [("x_{i}^{j} + \\frac{1}{2}", False)]),
+    "MathJax 3, SVG alone": (SVG, [("x_{i}^{j} = \\sqrt{2}", True)]),
+    "MathJax 3, an error": (
+        '<mjx-container><mjx-math><mjx-merror><mjx-mtext></mjx-mtext></mjx-merror></mjx-math>'
+        "</mjx-container>", [],
+    ),
+    "KaTeX in eq": (
+        '<eq><span class="katex"><span class="katex-mathml"><math><semantics><mi>x</mi><annotation'
+        ' encoding="application/x-tex">x</annotation></semantics></math></span></span></eq>',
+        [("x", False)],
+    ),
+    "KaTeX, an error": ('<span class="katex-error" title="no">\\foo{x}</span>',
+                        [("\\foo{x}", False)]),
+    "LaTeXML, rows": (
+        '<table class="ltx_equationgroup ltx_eqn_table"><tr class="ltx_eqn_row"><td class="'
+        'ltx_eqn_center_padleft"></td><td><math alttext="a_1"></math></td><td><math alttext="=b_1">'
+        '</math></td></tr><tr><td class="ltx_eqn_center_padleft"></td><td></td><td><math '
+        'alttext="=c_1"></math></td></tr></table>',
+        [("\\begin{aligned}\na_1 & =b_1 \\\\\n & =c_1\n\\end{aligned}", True)],
+    ),
+    "LaTeXML, an array": ('<math alttext="\\begin{array}[]{c}a\\end{array}"></math>',
+                          [("\\begin{array}{c}a\\end{array}", False)]),
+    "a dollar of its own": ('<img class="tex" alt="a_1$">', [("a_1\\$", False)]),
+    "Unicode in an image": ('<img class="math" alt="x ∈ ℝ" src="a.png">',
+                            [("x \\in \\mathbb{R}", False)]),
     "only space": ("before $\\quad$ after", []),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
-from mathlm.corpus.html import asciimath, htmlmath, mathml
+from mathlm.corpus.html import asciimath, htmlmath, mathjax_output, mathml
 from mathlm.corpus.html.latex_text import clean, is_wrapped
 from mathlm.corpus.html.markup import attributes_of, html_tree, parse_math, plain_tree
 from mathlm.corpus.html.nodes import Math, words
@@ -49,6 +49,7 @@ _CLASS_WORDS = frozenset(
         *_MATHJAX,
         *_RAW,
         "katex",
+        "katex-error",
         "katex-display",
         "MathJax_Preview",
         "MJX_Assistive_MathML",
@@ -96,6 +97,8 @@ _RENDERER_STYLE = re.compile(
     r"\\(?:dpi|bg|fn|color)(?:_?\{?[a-z0-9]+\}?)(?=[\\\s{&]|$)|\\(?:inline|large|Large|LARGE|huge|small|tiny|normalsize)(?![A-Za-z])|\\,(?=\s*$)"
 )
 _PREVIEW = "MathJax_Preview"
+# An alternative text in which two-dimensional layout was flattened.
+_DRAWN = re.compile(r"--|\s{2,}|√|\|\||−−|∘")
 
 
 @functools.lru_cache(maxsize=8192)
@@ -118,6 +121,8 @@ def read(lex: LexborNode, tag: str, attrs: Attrs) -> Math | None:
 
 
 def _by_class(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
+    if "katex-error" in words:
+        return _failed(lex)
     if ("katex" in words or "katex-display" in words) and words.isdisjoint(_RAW):
         return _katex(
             lex, display="katex-display" in words or "katex-display" in (attrs.get("class") or "")
@@ -167,6 +172,14 @@ def _katex(lex: LexborNode, *, display: bool) -> Math | None:
         if lines and (latex := clean(lines[-1])):
             return Math(latex, display)
     return None
+
+
+def _failed(lex: LexborNode) -> Math | None:
+    """The TeX that KaTeX could not read and shows instead."""
+    text = lex.text(deep=True)
+    if text.startswith("ParseError"):
+        return DROP
+    return Math(clean(text), False) if _LATEX_LIKE.search(text) and "$" not in text else None
 
 
 def _math_follows(lex: LexborNode) -> bool:
@@ -326,7 +339,9 @@ def _preformatted(lex: LexborNode, attrs: Attrs) -> Math | None:
 
 
 def _gladtex(lex: LexborNode, attrs: Attrs) -> Math | None:
-    """`<eq>`: TeX for GladTeX, which makes an image of it."""
+    """`<eq>`: TeX for GladTeX, which makes an image of it; others put KaTeX into it."""
+    if any(child.is_element_node for child in lex.iter(include_text=False)):
+        return None
     latex = clean(lex.text(deep=True))
     return Math(latex, attrs.get("env") == "displaymath") if latex else DROP
 
@@ -397,7 +412,9 @@ def _mathjax3(lex: LexborNode, attrs: Attrs) -> Math | None:
     text = lex.text(deep=True)
     if _LATEX_LIKE.search(text) and lex.css_first("mjx-math") is None:
         return Math(clean(text), display)
-    return None
+    drawn = mathjax_output.tree(lex)
+    latex = clean(mathml.to_latex(drawn)) if drawn is not None else ""
+    return Math(latex, display) if latex else None
 
 
 def _mathjax_tag(lex: LexborNode, attrs: Attrs) -> Math | None:
@@ -425,6 +442,11 @@ def _image(lex: LexborNode, attrs: Attrs) -> Math | None:
     looks = _LATEX_LIKE.search(alt) or (
         "$" not in alt if wrapped is not None else len(alt) < 40 and not _WORD.search(alt)
     )
+    if alt and named and wrapped is None and not alt.isascii() and "\\" not in alt:
+        latex = "" if _DRAWN.search(alt) else htmlmath.spelled(alt)
+        return Math(latex, None) if latex else DROP
+    if "\n" in alt and "\\" not in alt:
+        return DROP
     if alt and looks and (named or wrapped is not None):
         return Math(alt, wrapped or "display" in css or (False if "formulaInl" in css else None))
     return DROP

@@ -26,6 +26,11 @@ def to_latex(node: Node) -> str | None:
     return latex if latex.count("{") == latex.count("}") else None
 
 
+def spelled(text: str) -> str:
+    """Mathematics in Unicode characters as LaTeX."""
+    return " ".join(join(_words(text, upright=False)).split())
+
+
 def _pieces(node: Node, *, upright: bool) -> list[str] | None:
     out: list[str] = []
     for child in node.children:

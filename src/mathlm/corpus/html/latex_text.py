@@ -16,10 +16,11 @@ _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
 _BREAK = re.compile(r"<br\s*/?>")
 # Nothing but space: a trick of layout, not a formula.
 _BLANK = re.compile(r"(?:\\[ ,;:!>]|\\q?quad|[~\s{}])*\\?")
-# TeX4ht writes a space after these; Sphinx puts a `split` around rows, also rows of an inner block.
+# TeX4ht writes a space here. Sphinx puts a `split` around rows, those of an inner block too.
 _SPACED_BLOCK = re.compile(r"\\(begin|end) (?=\{)")
 _SPLIT = "\\begin{split}", "\\end{split}"
 _BLOCK = re.compile(r"\\(begin|end)\{|\\\\|(?<!\\)&")
+_DOLLARS = re.compile(r"(\\.|[{}$])", re.DOTALL)
 _STYLE = re.compile(r"^\\(?:displaystyle|textstyle)(?![A-Za-z])\s*")
 
 
@@ -34,7 +35,8 @@ def clean(latex: str) -> str:
     if "%" in latex:
         latex = _COMMENT.sub(r"\1\n", latex)
     if "\\begin" in latex:
-        latex = _SPACED_BLOCK.sub(r"\\\1", latex)
+        latex = _SPACED_BLOCK.sub(r"\\\1", latex).replace("{array}[]{", "{array}{")
+        latex = latex.replace("\\hline\\cr ", "\\hline ")
     latex = _without_split(_without_style(unwrapped(latex.strip())))
     lines = (_SPACES.sub(" ", line).strip() for line in latex.split("\n"))
     latex = "\n".join(line for line in lines if line)
@@ -66,6 +68,16 @@ def is_wrapped(latex: str) -> bool | None:
         if latex.startswith(left) and latex.endswith(right) and len(latex) > len(left) + len(right):
             return display
     return None
+
+
+def with_dollars_escaped(latex: str) -> str:
+    """The formula without a dollar of its own, which would end it; those in braces stay."""
+    depth = 0
+    out: list[str] = []
+    for piece in _DOLLARS.split(latex):
+        depth += (piece == "{") - (piece == "}")
+        out.append("\\$" if piece == "$" and depth <= 0 else piece)
+    return "".join(out)
 
 
 def _without_style(latex: str) -> str:

@@ -81,6 +81,8 @@ def _tree(lex: LexborNode, of_text: Callable[[str, str], str | Node]) -> Node:
                 target.children.append(of_text(target.tag, child.text_content or ""))
             elif child.is_element_node and depth < _MAX_DEPTH:
                 node = Node(child.tag or "", attributes_of(child))
+                if node.tag == "mrow" and "border:" in node.attrs.get("style", ""):
+                    node.tag, node.attrs = "menclose", {"notation": "box"}
                 target.children.append(node)
                 stack.append((child, node, depth + 1))
             child = child.next

@@ -141,6 +141,8 @@ def operator(node: Node) -> str:
         return f"\\{text}"
     if text == "⊥":
         return "\\perp"
+    if text == "|" and node.attrs.get("lspace", "").startswith("0.2"):
+        return "\\mid "
     if text == "mod":
         return "\\bmod "
     if _WORD.match(text):

@@ -13,7 +13,7 @@ import re
 from mathlm.corpus.html import scan, supsub
 from mathlm.corpus.html.delimiters import Delimiters
 from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FORMULA, MARKS, PLACE, Inline
-from mathlm.corpus.html.latex_text import clean
+from mathlm.corpus.html.latex_text import clean, with_dollars_escaped
 from mathlm.corpus.html.nodes import BLOCKS, Math, Node, elements, plain_text, words
 from mathlm.corpus.html.records import Formula
 
@@ -70,6 +70,8 @@ class Renderer:
         math = self.places[number]
         display = bool(math.display)
         latex = math.latex if display else math.latex.replace("\n", " ")
+        if "$" in latex:
+            latex = with_dollars_escaped(latex)
         self.formulas.append(Formula(latex=latex, display=display))
         if not display:
             return f"${latex}$"

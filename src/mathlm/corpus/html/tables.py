@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mathlm.corpus.html.nodes import Math, Node, elements, walk, words
@@ -22,7 +23,7 @@ def render(node: Node, renderer: Renderer) -> list[str]:
         return renderer.blocks(_copy(node, "div"))
     css = (node.attrs.get("class") or "").split()
     if any(name in css for name in _EQUATIONS):
-        return [block for row in rows for block in _equation(row, renderer)]
+        return _equations(rows, renderer)
     caption = [
         block
         for child in elements(node)
@@ -98,17 +99,39 @@ def _markdown(rows: list[list[Node]], renderer: Renderer) -> list[str]:
     return ["\n".join(text)]
 
 
-def _equation(row: list[Node], renderer: Renderer) -> list[str]:
-    """A row of a LaTeXML equation: its formulas as one display formula, then its number."""
+def _equations(rows: list[list[Node]], renderer: Renderer) -> list[str]:
+    """LaTeXML's equations: several rows without numbers and texts are one aligned formula."""
+    if len(rows) > 1 and all(formulas and not rest for formulas, rest in map(_parts, rows)):
+        lines = (
+            " & ".join(" ".join(_parts([cell])[0]) for cell in row if not _is_margin(cell))
+            for row in rows
+        )
+        body = " \\\\\n".join(line.rstrip(" &") for line in lines)
+        return [renderer.place(Math(f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}", True))]
+    return [block for row in rows for block in _equation(row, renderer)]
+
+
+def _is_margin(cell: Node) -> bool:
+    return re.search(r"pad(?:left|right)|eqno", cell.css) is not None
+
+
+def _parts(row: list[Node]) -> tuple[list[str], list[str]]:
+    """The formulas of a row of an equation, and the texts in it (its number)."""
     formulas: list[str] = []
     rest: list[str] = []
     for cell in row:
         for below in walk(cell):
             for child in below.children:
                 if isinstance(child, Math):
-                    formulas.append(child.latex)
+                    (rest if "eqno" in cell.css else formulas).append(child.latex)
                 elif isinstance(child, str) and child.strip():
                     rest.append(child.strip())
+    return formulas, rest
+
+
+def _equation(row: list[Node], renderer: Renderer) -> list[str]:
+    """A row of a LaTeXML equation: its formulas as one display formula, then its number."""
+    formulas, rest = _parts(row)
     if not formulas:
         return [block for cell in row for block in renderer.blocks(cell)]
     mark = renderer.place(Math(" ".join(formulas), True))
