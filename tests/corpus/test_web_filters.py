@@ -71,6 +71,20 @@ def test_paper_mode_fills_what_is_left_open_and_a_resolved_recipe_is_the_same():
     assert WebFilters().min_final_score is None
 
 
+def test_paper_mode_looks_for_duplicates_as_published():
+    """By text and likeness, bands dealt once; what the recipe says holds."""
+    values = {"sources": {"w": {"kind": "html", "folders": ["x"]}}, "mode": "paper"}
+    near = {"near": {"words": 3}}
+    given = CorpusConfig.model_validate({**values, "filters": {}, "duplicates": near}).duplicates
+    assert (given.urls, given.exact, given.near.deals, given.near.words) == (False, True, 1, 3)
+    near = {"urls": True, "near": {"deals": 3}}
+    given = CorpusConfig.model_validate({**values, "filters": {}, "duplicates": near}).duplicates
+    assert (given.urls, given.near.deals) == (True, 3)
+    for without in (values, {**values, "mode": "default", "filters": {}}):
+        given = CorpusConfig.model_validate(without).duplicates
+        assert (given.urls, given.near.deals) == (True, 2)
+
+
 def test_orders_name_every_filter_once():
     for order in ORDER.values():
         assert sorted(order) == sorted(FILTERS)
