@@ -68,13 +68,17 @@ def repeated_lines(text: str) -> float:
     return repeated / total if total >= 5 * _MIN_WORDS else 0.0
 
 
+@functools.lru_cache(maxsize=1)
+def _all_words(text: str) -> list[str]:
+    """Words as they stand; several figures look at one document's after one another."""
+    return words_and_formulas(text[:MAX_CHARACTERS])
+
+
+@functools.lru_cache(maxsize=1)
 def _words(text: str) -> list[str]:
-    """Words with a letter, and formulas."""
-    return [
-        word
-        for word in words_and_formulas(text[:MAX_CHARACTERS].lower())
-        if is_formula(word) or not word.isascii() or any(map(str.isalpha, word))
-    ]
+    """Words with a letter, and formulas, in lower case."""
+    lower = (word.lower() for word in _all_words(text))
+    return [word for word in lower if word.islower() or not word.isascii()]
 
 
 def _hashes(words: Sequence[str]) -> Hashes:
@@ -152,9 +156,12 @@ def boilerplate(text: str) -> float:
     return sum(len(line) for line in lines if is_boilerplate(line)) / total if total else 0.0
 
 
+def _has_letter(word: str) -> bool:
+    return is_formula(word) or any(map(str.isalpha, word))
+
+
 def alphabetic(text: str) -> float:
     """The share of words that have a letter or are a formula; 1 for a text without words."""
-    words: Sequence[str] = words_and_formulas(text[:MAX_CHARACTERS])
-    kept = [word for word in words if word.strip("|-:*#")]
-    lettered = sum(1 for word in kept if is_formula(word) or any(map(str.isalpha, word)))
+    kept = [word for word in _all_words(text) if word.strip("|-:*#")]
+    lettered = sum(1 for word in kept if word.isalpha() or _has_letter(word))
     return lettered / len(kept) if kept else 1.0
