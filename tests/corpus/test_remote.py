@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
+from mathlm.core import streams
 from mathlm.core.errors import UserError
 from mathlm.corpus.source_config import WarcSource
-from mathlm.corpus.sources import streams
 
 pytest.importorskip("aiohttp")
 

@@ -63,7 +63,9 @@ class Local:
             self._pool = Pool(f"{__name__}:call", workers=self.workers, **limits)
         name = f"{function.__module__}:{function.__qualname__}"
         for outcome in self._pool.map((name, task) for task in tasks):
-            yield _value(name, outcome)
+            if not outcome.done:
+                raise _error(name, outcome)
+            yield outcome.value
 
 
 def call(task: tuple[str, Any]) -> Any:
@@ -73,11 +75,9 @@ def call(task: tuple[str, Any]) -> Any:
     return getattr(importlib.import_module(module), function)(item)
 
 
-def _value(name: str, outcome: Outcome) -> Any:
-    """The value of a task, or the exception that its outcome stands for."""
-    if outcome.done:
-        return outcome.value
-    kind, _, message = outcome.detail.partition(": ")
-    if kind == "UserError":
-        raise UserError(message)
-    raise MachineError(f"{name.rpartition(':')[2]}: {outcome.status}, {outcome.detail}")
+def _error(name: str, outcome: Outcome) -> UserError | MachineError:
+    """What a task's outcome stands for; an unforeseen one is told with the task's name."""
+    error = outcome.exception()
+    if outcome.status == "error" and outcome.detail.startswith(type(error).__name__):
+        return error
+    return MachineError(f"{name.rpartition(':')[2]}: {error}")

@@ -8,7 +8,6 @@ no sha256 says that the bytes are the same. Not here: what a run does about it (
 
 from __future__ import annotations
 
-import functools
 import glob
 import hashlib
 import json
@@ -16,13 +15,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import fsspec
-
 from mathlm.core.errors import UserError
 from mathlm.core.storage import LOGS, atomic_file, read_lines, sha256_of
+from mathlm.core.streams import filesystem_of, is_far, retried
 
 RECORD = f"{LOGS}/inputs.jsonl"
 """Where a stage notes its inputs: beside its clocks, because times of change are clocks too."""
@@ -170,8 +169,7 @@ def _compare(
         if known is not None and known[:2] == stamp:
             entries[name] = known
             continue
-        local = "://" not in path
-        digest = _digest(path, stamp) if local and small else None
+        digest = _digest(path, stamp) if small and not is_far(path) else None
         entries[name] = Entry(*stamp, digest)
         if known is None:
             changes.added.append(name)
@@ -181,7 +179,7 @@ def _compare(
     return entries, changes
 
 
-@functools.lru_cache(maxsize=1 << 20)
+@lru_cache(maxsize=1 << 20)
 def _digest(path: str, stamp: Stamp) -> str | None:
     try:
         return sha256_of(path)
@@ -193,10 +191,21 @@ def named(patterns: Iterable[str]) -> Iterator[InputFile]:
     """The files of paths, globs and URLs that are there."""
     for pattern in patterns:
         names = expand(pattern)
-        with ThreadPoolExecutor(_REQUESTS if "://" in pattern else 1) as threads:
-            for name, stamp in zip(names, threads.map(_stamp_if_there, names), strict=True):
-                if stamp is not None:
-                    yield InputFile(name, name, stamp)
+        for name, stamp in zip(names, _stamps(names, far=is_far(pattern)), strict=True):
+            if stamp is not None:
+                yield InputFile(name, name, stamp)
+
+
+def _stamps(names: list[str], *, far: bool) -> Iterator[Stamp | None]:
+    """The stamps of files, of far ones many at once; the first that cannot be had ends it."""
+    if not far:
+        yield from map(_stamp_if_there, names)
+        return
+    threads = ThreadPoolExecutor(_REQUESTS)
+    try:
+        yield from threads.map(_stamp_if_there, names)
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _stamp_if_there(url: str) -> Stamp | None:
@@ -209,7 +218,7 @@ def _stamp_if_there(url: str) -> Stamp | None:
 def files_of(patterns: Iterable[str]) -> Iterator[str]:
     """Every file that paths, globs and URLs name; a glob's files by sorted name."""
     for pattern in patterns:
-        names = expand(pattern)
+        names = retried(pattern, partial(expand, pattern))
         if not names:
             raise UserError(f"no such file: {pattern}")
         yield from names
@@ -217,36 +226,26 @@ def files_of(patterns: Iterable[str]) -> Iterator[str]:
 
 def expand(pattern: str) -> list[str]:
     """The files of a path, glob or URL; a URL without a glob is taken at its word."""
-    if "://" not in pattern:
+    if not is_far(pattern):
         path = str(Path(pattern).expanduser())
         if Path(path).is_file():
             return [path]
         return sorted(name for name in glob.glob(path, recursive=True) if Path(name).is_file())
     if not glob.has_magic(pattern.split("://", 1)[1]) or pattern.startswith("http"):
         return [pattern]
-    filesystem, path = _filesystem(pattern)
+    filesystem, path = filesystem_of(pattern)
     return [filesystem.unstrip_protocol(name) for name in sorted(filesystem.glob(path))]
-
-
-def _filesystem(url: str) -> tuple[Any, str]:
-    try:
-        return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
-    except (ImportError, ValueError) as error:
-        raise UserError(f"cannot open {url}: {error} (pip install 'mathlm[remote]')") from None
 
 
 def stamp_of(url: str) -> Stamp:
     """What the file system says of a file; `UserError` where there is none."""
-    try:
-        return _look(url)
-    except (FileNotFoundError, PermissionError):
-        raise UserError(f"no such file: {url}") from None
+    return retried(url, lambda: _look(url))
 
 
 def _look(url: str) -> Stamp:
-    if "://" not in url:
+    if not is_far(url):
         return stamp_here(url)
-    filesystem, path = _filesystem(url)
+    filesystem, path = filesystem_of(url)
     info = filesystem.info(path)
     tag = next((f"{tag} {info[tag]}" for tag in _TAGS if info.get(tag) is not None), "")
     return Stamp(info.get("size"), tag)

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pickle import loads
 from typing import Any, Literal
 
-from mathlm.core.errors import MachineError
+from mathlm.core.errors import MachineError, UserError
 from mathlm.core.worker import HEADER, send
 
 OutcomeStatus = Literal["done", "timeout", "memory", "crashed", "error"]
@@ -61,6 +61,15 @@ class Outcome:
     def done(self) -> bool:
         """Whether the function returned."""
         return self.status == "done"
+
+    def exception(self) -> UserError | MachineError:
+        """What to raise where there must be a value: the error that the function raised, if so."""
+        kind, _, message = self.detail.partition(": ")
+        if self.status == "error" and kind == "UserError":
+            return UserError(message)
+        if self.status == "error":
+            return MachineError(message if kind == "MachineError" else self.detail)
+        return MachineError(f"{self.status}, {self.detail}")
 
 
 class _Guard:

@@ -9,6 +9,7 @@ member) inside. Reading goes through fsspec, so that inputs may lie in an object
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import json
@@ -23,6 +24,7 @@ import fsspec
 from pydantic import BaseModel, ValidationError
 
 from mathlm.core.errors import MachineError, UserError
+from mathlm.core.streams import open_bytes
 
 MANIFEST = "manifest.json"
 LOGS = "logs"
@@ -123,17 +125,19 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     url = str(path)
     suffix = os.path.splitext(url)[1]
     try:
-        with fsspec.open(url, "rb", compression="gzip" if suffix == ".gz" else None) as file:
-            for number, line in enumerate(_unpacked(file) if suffix == ".zst" else file):
+        with open_bytes(url) as file:
+            for number, line in enumerate(_unpacked(file, suffix)):
                 yield number, line.rstrip(b"\r\n")
-    except FileNotFoundError:
-        raise UserError(f"no such file: {url}") from None
     except ValueError as error:
         raise UserError(f"cannot read {url}: {error}") from None
 
 
-def _unpacked(file: IO[bytes]) -> IO[bytes]:
-    """The lines of a Zstandard file, all of its frames (fsspec's own reader ends at the first)."""
+def _unpacked(file: IO[bytes], suffix: str) -> IO[bytes]:
+    """The file without the compression that its name promises; of Zstandard all frames."""
+    if suffix == ".gz":
+        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    if suffix != ".zst":
+        return file
     try:
         import zstandard
     except ImportError:

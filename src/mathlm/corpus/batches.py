@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import TypeAdapter
 
 from mathlm.core.records import Document, Provenance
+from mathlm.core.streams import tell_waiting
 from mathlm.corpus.edits import tidy
 from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.filters import Gates, first_reason, gates_of
@@ -36,8 +37,9 @@ STEPS = ("select", "prefilter", "read", "filter")
 _MAX_SECONDS = 0.5
 _MAX_RECORDS = 1024
 _MAX_TEXT = 4 << 20
-_PROGRESS = struct.Struct("<cq")
+_PROGRESS = struct.Struct("<c?q")
 _PHASES: dict[bytes, Phase] = {b"n": "next", b"r": "read", b"w": "work"}
+_NO_PHASE = b"-"
 
 
 class Blame(NamedTuple):
@@ -144,9 +146,11 @@ class _Open:
     def __init__(self, source: WebSource, request: Request) -> None:
         self.key = (request.shard, request.progress)
         self._file = os.open(request.progress, os.O_RDWR)
-        self.reader = open_pages(source, request.shard, self._mark)
+        self._phase = _NO_PHASE
+        tell_waiting(self._note)
         self.number = 0
         """Records of the batch that are done with."""
+        self.reader = open_pages(source, request.shard, self._mark)
         self._place: Place | None = None
         self._pages: Iterator[Taken] = iter(())
 
@@ -163,22 +167,38 @@ class _Open:
         return self._place
 
     def _mark(self, phase: Phase) -> None:
-        os.pwrite(self._file, _PROGRESS.pack(phase[:1].encode(), self.number), 0)
+        self._phase = phase[:1].encode()
+        self._note(False)
+
+    def _note(self, waiting: bool) -> None:
+        os.pwrite(self._file, _PROGRESS.pack(self._phase, waiting, self.number), 0)
 
     def close(self) -> None:
         """Close the input."""
+        tell_waiting(lambda begins: None)
         self.reader.close()
         os.close(self._file)
 
 
-def under_work(progress: str) -> tuple[Phase, int] | None:
-    """What the worker was at: the phase, and how many records of the batch were done."""
+class UnderWork(NamedTuple):
+    """What a worker was at when it died."""
+
+    phase: Phase | None
+    """None where it had not come to a record."""
+    waiting: bool
+    """Whether it waited for a far file."""
+    number: int
+    """Records of the batch that were done."""
+
+
+def under_work(progress: str) -> UnderWork:
+    """What the worker was at, by what it left in its file."""
     with open(progress, "rb") as file:
         data = file.read(_PROGRESS.size)
     if len(data) < _PROGRESS.size:
-        return None
-    phase, number = _PROGRESS.unpack(data)
-    return _PHASES[phase], number
+        return UnderWork(None, False, 0)
+    phase, waiting, number = _PROGRESS.unpack(data)
+    return UnderWork(_PHASES.get(phase), waiting, number)
 
 
 _open: _Open | None = None

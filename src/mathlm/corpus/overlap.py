@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from mathlm.core.errors import UserError
 from mathlm.core.ngrams import EXACT, FOLDED, Index, Match
 from mathlm.core.storage import read_lines
+from mathlm.core.streams import open_bytes
 
 ITEM_FIELDS = ("question", "problem", "prompt", "text", "statement", "solution")
 _TABLES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
@@ -162,13 +163,12 @@ def _jsonl(name: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
 
 
 def _parquet(name: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    import fsspec
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     number = 0
     try:
-        with fsspec.open(name, "rb") as stream, pq.ParquetFile(stream) as table:
+        with open_bytes(name) as stream, pq.ParquetFile(stream) as table:
             columns = [key for key in ("id", "text") if key in table.schema_arrow.names]
             for batch in table.iter_batches(batch_size=1024, columns=columns):
                 for row in batch.to_pylist():

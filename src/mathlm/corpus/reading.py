@@ -21,12 +21,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mathlm.core.errors import MachineError, UserError
+from mathlm.core.errors import MachineError
 from mathlm.core.processes import Outcome, Pool
 from mathlm.core.progress import Task
 from mathlm.core.storage import atomic_group, link_file, read_manifest
 from mathlm.corpus import tables
-from mathlm.corpus.batches import STEPS, Batch, Blame, Request, settings_text, under_work
+from mathlm.corpus.batches import STEPS, Batch, Blame, Request, UnderWork, settings_text, under_work
 from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side, rows_of, save_rows, save_sides
@@ -42,6 +42,8 @@ Run = Callable[[Request], Outcome]
 _LOST = -1
 """Stands for the next record's place where a shard's end could not be reached."""
 _PART_BYTES = 256 << 20
+_STALLS = 3
+"""How often a batch may run out of time while it waits for a far file: no page is to blame."""
 _SLACK_S = 5.0
 """What a batch may take beyond the limit on one page, for the other pages of it."""
 
@@ -108,12 +110,14 @@ def _batches(reading: Reading, run: Run) -> Iterator[Batch]:
         reading.local or reading.shard, reading.start, progress, None, reading.pages, reading.bytes
     )
     culprit: tuple[int, Blame] | None = None
+    stalls = 0
     try:
         while True:
             os.truncate(progress, 0)
             outcome = run(request)
             if outcome.done:
                 batch: Batch = outcome.value
+                stalls = 0
                 yield batch
                 if batch.place is None:
                     return
@@ -126,10 +130,15 @@ def _batches(reading: Reading, run: Run) -> Iterator[Batch]:
                     )
                 continue
             found = _what_died(outcome, progress)
-            if found is None or request.blame is not None:
+            if found.waiting and outcome.status == "timeout":
+                stalls += 1
+                if stalls > _STALLS:
+                    raise MachineError(f"cannot read {reading.shard.file}: it does not answer")
+                continue
+            if found.phase is None or request.blame is not None:
                 yield _lost(reading, outcome)
                 return
-            number, blame = found
+            number, blame = found.number, Blame(found.phase, outcome.status)
             culprit = (number, blame) if number else None
             request = request._replace(records=number or None, blame=None if number else blame)
     finally:
@@ -146,13 +155,11 @@ def _after(request: Request, batch: Batch) -> Request:
     return request._replace(place=batch.place, records=None, blame=None, pages=pages, bytes=size)
 
 
-def _what_died(outcome: Outcome, progress: str) -> tuple[int, Blame] | None:
-    """How many records of the batch were done when its worker died, and what the next one did."""
+def _what_died(outcome: Outcome, progress: str) -> UnderWork:
+    """What the worker was at when it died; an error that is no page's ends the reading."""
     if outcome.status == "error":
-        kind, _, message = outcome.detail.partition(": ")
-        raise UserError(message) if kind == "UserError" else MachineError(outcome.detail)
-    found = under_work(progress)
-    return None if found is None else (found[1], Blame(found[0], outcome.status))
+        raise outcome.exception()
+    return under_work(progress)
 
 
 def _lost(reading: Reading, outcome: Outcome) -> Batch:

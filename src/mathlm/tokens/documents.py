@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import fsspec
-
 from mathlm.core.errors import UserError
+from mathlm.core.inputs import expand
 from mathlm.core.storage import read_lines
+from mathlm.core.streams import open_bytes, retried
 
 _SHARD = re.compile(r"(?P<split>[A-Za-z0-9_]+)-\d+\.parquet")
 _JSONL = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -51,11 +52,10 @@ def user_files(patterns: Mapping[str, str]) -> dict[StoreName, list[str]]:
         source, _, split = name.partition(".")
         if not re.fullmatch(r"[\w-]+(\.[\w-]+)?", name):
             raise UserError(f"files: {name!r} is no name of the form SOURCE or SOURCE.SPLIT")
-        filesystem, path = fsspec.core.url_to_fs(pattern)
-        files = sorted(str(match) for match in filesystem.glob(path))
+        files = retried(pattern, partial(expand, pattern))
         if not files:
             raise UserError(f"files.{name}: nothing matches {pattern}")
-        found[StoreName(source, split or "train")] = [filesystem.unstrip_protocol(f) for f in files]
+        found[StoreName(source, split or "train")] = files
     return found
 
 
@@ -87,7 +87,7 @@ def _parquet(path: str, column: str) -> Iterator[str | None]:
     from pyarrow import parquet
 
     try:
-        with fsspec.open(path, "rb") as raw, parquet.ParquetFile(raw) as file:
+        with open_bytes(path) as raw, parquet.ParquetFile(raw) as file:
             kind = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
             if column not in kind:
                 raise UserError(f"{path} has no column {column!r}, but {', '.join(kind)}")
@@ -95,8 +95,6 @@ def _parquet(path: str, column: str) -> Iterator[str | None]:
                 raise UserError(f"{path}: column {column!r} holds {kind[column]}, not text")
             for batch in file.iter_batches(batch_size=_ROWS, columns=[column]):
                 yield from _values(batch.column(0))
-    except FileNotFoundError:
-        raise UserError(f"no such file: {path}") from None
     except pa.ArrowInvalid as error:
         raise UserError(f"{path} is no Parquet file: {error}") from None
 

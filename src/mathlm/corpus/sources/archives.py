@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal, NamedTuple
 
-from mathlm.corpus.sources.streams import Stream
+from mathlm.core.streams import Stream
 
 _FRAMES = re.compile(rb"\x1f\x8b\x08|\x04\x22\x4d\x18|\x28\xb5\x2f\xfd")
 _LINES = re.compile(rb"(?<=\n)WARC/[01]\.")

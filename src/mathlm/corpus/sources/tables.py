@@ -16,6 +16,7 @@ from mathlm.core.errors import UserError
 from mathlm.core.inputs import files_of
 from mathlm.core.records import Document, Provenance
 from mathlm.core.storage import read_lines
+from mathlm.core.streams import open_bytes
 from mathlm.corpus.source_config import RecordsSource
 from mathlm.corpus.sources.items import Failed, Loaded
 
@@ -65,13 +66,12 @@ def _broken() -> tuple[type[Exception], ...]:
 
 
 def _parquet_rows(file: str, fields: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
-    import fsspec
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     number = 0
     try:
-        with fsspec.open(file, "rb") as stream:
+        with open_bytes(file) as stream:
             table = pq.ParquetFile(stream)
             if fields[0] not in table.schema_arrow.names:
                 raise UserError(f"{file} has no column {fields[0]!r} (set `text` or `html`)")
@@ -80,8 +80,6 @@ def _parquet_rows(file: str, fields: tuple[str, ...]) -> Iterator[tuple[int, Any
                 for row in batch.to_pylist():
                     yield number, row
                     number += 1
-    except FileNotFoundError:
-        raise UserError(f"no such file: {file}") from None
     except pa.ArrowInvalid as error:
         raise UserError(f"{file} is no Parquet file: {error}") from None
 
