@@ -118,8 +118,10 @@ steps = 10
 
 
 def said(capsys, recipe, *overrides, as_json=True):
-    arguments = argparse.Namespace(recipe=str(recipe), overrides=list(overrides), json=as_json)
-    assert command.run(arguments) == 0
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    arguments = [str(recipe), *overrides, *(["--json"] if as_json else [])]
+    assert command.run(parser.parse_args(arguments)) == 0
     return capsys.readouterr().out.splitlines()
 
 
@@ -160,3 +162,14 @@ def test_a_base_may_be_a_folder(recipe, tmp_path, capsys):
 def test_mistakes_are_the_users(recipe, override):
     with pytest.raises(UserError):
         command.run(argparse.Namespace(recipe=str(recipe), overrides=[override], json=True))
+
+
+def test_a_recipe_that_trains_nothing_says_so(tmp_path, capsys):
+    recipe = tmp_path / "corpus.toml"
+    recipe.write_text(
+        'name = "corpus"\n[stage.corpus]\nkind = "corpus"\n'
+        'sources.web = { kind = "warc", files = ["a.warc.gz"] }\n'
+    )
+    (line,) = said(capsys, recipe, as_json=False)
+    assert "no stage of this recipe trains" in line
+    assert said(capsys, recipe) == []

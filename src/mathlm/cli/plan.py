@@ -57,6 +57,11 @@ def run(args: argparse.Namespace) -> int:
     ]
     for line in lines:
         print(json.dumps(line) if args.json else _sentence(line))
+    if not lines and not args.json:
+        print(
+            "nothing to estimate: no stage of this recipe trains"
+            f" (mathlm run {args.recipe} --dry-run: what a run would do)"
+        )
     for plan in _changed(recipe, Path(args.out or Path("runs") / recipe.head.name)):
         reasons = list(plan.differing or plan.notes)
         state = {"stage": plan.spec.name, "state": plan.state, "reasons": reasons}
