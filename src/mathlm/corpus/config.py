@@ -111,6 +111,6 @@ def expect(config: CorpusConfig) -> str:
     size = f"at most {sum(caps) / 1e6:g} MB of text where capped" if caps else "no cap on bytes"
     final = config.filters.final if config.filters is not None else ()
     return (
-        f"{', '.join(config.sources)}; {size}; about 1 s a MB of code and text, 100 pages a second and core"
+        f"{', '.join(config.sources)}; {size}; about 1 s a MB of code and text, 100 pages a second"
         + (f"; once duplicates are gone: {', '.join(final)}" if final else "")
     )
