@@ -177,6 +177,8 @@ VARIANTS = {
     "spaced powers": ("a<sup>2</sup> + b<sup>2</sup> = c<sup>2</sup> holds",
                       [("a^{2} + b^{2} = c^{2}", False)]),
     "greek power": ("2π<sup>n</sup> holds", [("2\\pi^{n}", False)]),
+    "end of a string": ("compile(r'a$'), b_{x}, compile(r'b$'), c", []),
+    "linked footnote": ('C99<a href="#FOOT1"><sup>15</sup></a> and x', []),
     "footnote": ('as said<sup><a href="#fn1">1</a></sup> above', []),
     "commented TeX": ('<script type="math/tex">a % b\n+ c</script>', [("a + c", False)]),
     "Pandoc for KaTeX, a matrix": (
@@ -208,6 +210,10 @@ VARIANTS = {
     "Sphinx, an image": (
         '<img class="math" src="a.png" alt="2n"></p><div class="math"><p><img src="b.png" '
         'alt="E = mc^2"></p></div><p>', [("2n", False), ("E = mc^2", True)],
+    ),
+    "Sphinx, a numbered image": (
+        '</p><div class="math"><p><span class="eqno">(1)</span><img src="b.png" alt="E = mc^2">'
+        "</p></div><p>", [("E = mc^2", True)],
     ),
     "Sphinx, a needless split": (
         "\\[\\begin{split}\\begin{pmatrix}1\\\\2\\end{pmatrix}\\end{split}\\]",

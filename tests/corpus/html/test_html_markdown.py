@@ -123,6 +123,31 @@ def test_permalinks_in_headings_go() -> None:
     assert extract(page).text == f"## Limits\n\n{PROSE}"
 
 
+SHORT = "A short piece that names nothing."
+LONG = "These are words of a paragraph that is long enough. " * 30
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        f'<section id="recommendations"><h2>Recommendations</h2><p>{SHORT}</p></section>',
+        f'<div class="math" id="equation-jump"><p>{SHORT}</p></div>',
+        f'<dl><dt id="gui.widgets.Button">{SHORT}</dt></dl>',
+        f'<div><pre><a href="">{SHORT}</a> <a href="">b</a> <a href="">c</a></pre></div>',
+        f"<section><p>{SHORT} It holds \\(x\\).</p></section>",
+        f'<aside class="topic"><p>{SHORT}</p></aside>',
+    ],
+)
+def test_what_only_looks_like_surroundings_stays(html: str) -> None:
+    page = f"<main><h1>T</h1>{html}<section><p>{LONG}</p><p>{LONG}</p></section></main>"
+    assert SHORT in extract(page).text
+
+
+def test_a_name_without_a_heading_is_believed() -> None:
+    html = f'<div id="recommendations"><p>{SHORT}</p></div><nav><p>{SHORT}</p></nav>'
+    assert SHORT not in extract(f"<main><h1>T</h1>{html}<p>{LONG}</p></main>").text
+
+
 @pytest.mark.parametrize(
     ("html", "language"),
     [

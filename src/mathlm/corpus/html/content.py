@@ -11,7 +11,7 @@ import functools
 import re
 from typing import NamedTuple
 
-from mathlm.corpus.html.nodes import Child, Math, Node, elements, walk, words
+from mathlm.corpus.html.nodes import Child, Math, Node, elements, plain_text, walk, words
 
 _BOILERPLATE_TAGS = frozenset(["nav", "footer", "aside", "menu"])
 SUSPECT_TAGS = _BOILERPLATE_TAGS | {"header"}
@@ -35,7 +35,7 @@ _BOILERPLATE = words(
 _CONTENT = words(
     """
     article content main post entry body text story document markdown page question answer answers
-    message thread wiki bd
+    message thread wiki bd math equation formula theorem lemma proof definition example figure
     """
 )
 _MAIN = re.compile(
@@ -45,7 +45,8 @@ _MAIN = re.compile(
 )
 # Asides and footers that belong to the text.
 _NOTES = re.compile(
-    r"footnote|endnote|admonition|callout|theorem|lemma|proof|definition|example|remark",
+    r"(?:foot|end|side|margin)-?note|admonition|callout|theorem|lemma|proof|definition|example|remark"
+    r"|exercise|(?:^|\s)topic(?:\s|$)",
     re.IGNORECASE,
 )
 _BOILERPLATE_ROLES = words(
@@ -56,6 +57,9 @@ _BOILERPLATE_ROLES = words(
 # Taken or left whole.
 _UNTOUCHED = words("p pre code")
 LISTS = words("ul ol dl div section table tbody tr td p span aside form menu")
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+# Their ids are what links point at (`<dt id="gui.widgets.Button">`), no names of parts of the page.
+_ANCHORS = _HEADINGS | words("dt dd td th tr")
 _TABLE_PARTS = frozenset(["table", "tbody", "thead", "tfoot", "tr"])
 # Content that stands as a whole: it is never entered in search of a smaller root.
 _WHOLE = words("p ul ol pre blockquote li dl h1 h2 h3 h4 h5 h6 table tbody tr")
@@ -91,17 +95,31 @@ class _Page(NamedTuple):
 
 
 def _descend(node: Node) -> Node:
-    """The element deepest down that holds nearly all running text of the page."""
+    """The element deepest down that holds nearly all running text of the page.
+
+    Within an element that is the content by its name, little more is left out and no formula.
+    """
+    in_main = False
     while node.weight > 0:
+        in_main = in_main or _is_main(node)
         best = max(elements(node), key=lambda child: child.weight, default=None)
         if best is not None and best.tag in _TABLE_PARTS:
             best = _widest_cell(best)
-        if best is None or best.tag in _WHOLE:
+        if best is None or best.tag in _WHOLE or (in_main and best.tag == "section"):
             return node
-        if best.weight < (0.55 if _is_main(best) else 0.85) * node.weight:
+        if best.weight < (0.55 if _is_main(best) else 0.97 if in_main else 0.85) * node.weight:
+            return node
+        if in_main and not _is_main(best) and any(_has_math(c, best) for c in node.children):
             return node
         node = best
     return node
+
+
+def _has_math(child: Child, best: Node) -> bool:
+    """Whether a formula stands there that descending to `best` would lose."""
+    if isinstance(child, Node):
+        return child is not best and any(_has_math(below, best) for below in child.children)
+    return isinstance(child, Math)
 
 
 def _widest_cell(node: Node) -> Node:
@@ -162,7 +180,7 @@ def is_suspect(tag: str, attrs: dict[str, str], css: str | None) -> bool:
         return False
     if css and _is_boilerplate_name(css):
         return True
-    if "id" in attrs and _is_boilerplate_name(attrs["id"]):
+    if "id" in attrs and tag not in _ANCHORS and _is_boilerplate_name(attrs["id"]):
         return True
     return "role" in attrs and attrs["role"] in _BOILERPLATE_ROLES
 
@@ -196,9 +214,21 @@ def _is_dropped(node: Node, page: _Page) -> bool:
     if not node.suspect:
         return tag in LISTS and node.links > 0 and _is_link_farm(node, page)
     share = max(node.weight / page.weight, 0.5 * node.chars / page.chars)
-    if share > 0.3:
+    if share > 0.3 or _is_named_by_heading(node):
         return False
     return tag != "header" or (share < 0.05 and not _first_headings(node))
+
+
+def _is_named_by_heading(node: Node) -> bool:
+    """Whether the id only repeats the element's heading, as generators of documents have it."""
+    name = node.attrs.get("id")
+    if not name or _is_boilerplate_name(node.css):
+        return False
+    for child in elements(node)[:2]:
+        if child.tag in _HEADINGS:
+            title = _WORD.findall(plain_text(child).lower())
+            return [word.lower() for word in _WORD.findall(name)] == title
+    return False
 
 
 def _is_link_farm(node: Node, page: _Page) -> bool:
@@ -215,6 +245,8 @@ def _is_link_farm(node: Node, page: _Page) -> bool:
         return False
     links = 0
     for below in walk(node):
+        if below.tag == "pre":
+            return False
         if below.tag == "a" and below.links:
             links += 1
             if links >= 3:

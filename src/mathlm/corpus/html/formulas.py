@@ -268,6 +268,8 @@ def _raw(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
         return None
     css = (attrs.get("class") or "").split()
     kind = _kind(lex, attrs, css)
+    if lex.css_first("img") is not None:
+        return _pictured(lex, attrs)
     if (
         kind is not None
         and "math" in words
@@ -278,15 +280,13 @@ def _raw(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
         child.is_element_node and child.tag not in _TEXT_STYLES
         for child in lex.iter(include_text=False)
     ):
-        return _pictured(lex, attrs)
+        return None
     if (wrapped := _wrapped_text(lex)) is not None:
         return wrapped
     text = lex.text(deep=True).strip()
-    if not text:
-        return _pictured(lex, attrs)
     if not text.isascii() and kind is not None and "\\" not in text:
         return _plain_html(lex, kind)
-    if is_wrapped(text) is not None or "\\(" in text or "\\[" in text:
+    if not text or is_wrapped(text) is not None or "\\(" in text or "\\[" in text:
         return None
     named = kind is not None or (lex.tag in _RAW_TAGS and bool(words - _LANGUAGES))
     if "$" in text and (not named or "$" in _INNER.sub("", text.replace("\\$", ""))):
@@ -301,7 +301,7 @@ def _raw(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
 def _pictured(lex: LexborNode, attrs: Attrs) -> Math | None:
     """An image that is all of the element (Sphinx puts the class on what is around displays)."""
     images = lex.css("img")
-    if len(images) != 1 or lex.text(deep=True).strip("() \n\t0123456789¶"):
+    if len(images) != 1 or re.search(r"[^\W\d_]", lex.text(deep=True)):
         return None
     latex = clean(images[0].attributes.get("alt") or "")
     if not latex or (len(latex) > 2 and not _LATEX_LIKE.search(latex)):

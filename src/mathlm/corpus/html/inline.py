@@ -53,8 +53,8 @@ class Inline:
             self._code(node)
         elif tag in ("sup", "sub"):
             self._script(node)
-        elif tag == "a" and supsub.is_back_link(node):
-            pass
+        elif tag == "a" and (note := supsub.link_of_note(node)) is not None:
+            self.out.append(note)
         elif tag == "q":
             self.out.append("“")
             self._all(node.children)

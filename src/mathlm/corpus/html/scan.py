@@ -30,6 +30,8 @@ _IN_WORDS = re.compile(
     r"\\(?:text|mbox|textrm|mathrm|hbox|operatorname)\*?\s*\{[^{}]*\}|\\[A-Za-z]+"
 )
 _SHELL = re.compile(r"[A-Z_]{3,}|\{[A-Za-z_]+\}|\(\w+ |\w+\[")
+# A dollar at the end of a string of a program, as regular expressions have it.
+_QUOTED = re.compile(r"""["'`]\s?[),;\]]|[|)]["'`]""")
 _MAX_BACKSLASHES = 50
 _MAX_DOLLAR = 3000
 _ASCII_MATHS = re.compile(
@@ -182,6 +184,8 @@ def _is_dollar_formula(text: str, start: int, end: int, delimiters: Delimiters) 
     content, declared = text[start:end], delimiters.dollar_declared
     stripped = content.strip()
     if not stripped or len(content) > _MAX_DOLLAR or "\n\n" in content:
+        return False
+    if _QUOTED.match(content):
         return False
     prose = _IN_WORDS.sub(" ", stripped)
     if _SENTENCE.search(prose):

@@ -53,10 +53,16 @@ def note_marker(item: Node) -> str | None:
     return f"[^{match[1]}]: " if match else None
 
 
-def is_back_link(node: Node) -> bool:
-    """Whether a link only leads from a note back to its place in the text."""
+def link_of_note(node: Node) -> str | None:
+    """`[^n]` for a link that is a superscript, nothing for one back to the text, else None."""
     target = node.attrs.get("href") or ""
-    return target.startswith("#") and plain_text(node).strip() in _BACK
+    if "#" not in target:
+        return None
+    inside = elements(node)
+    if len(inside) == 1 and inside[0].tag == "sup":
+        text = " ".join(plain_text(node).split()).strip("[]() ")
+        return f"[^{text}]" if re.fullmatch(r"[\w*†‡§]{1,8}", text) else None
+    return "" if target.startswith("#") and plain_text(node).strip() in _BACK else None
 
 
 def formulas(text: str, emit: Callable[[Math], str]) -> str:
