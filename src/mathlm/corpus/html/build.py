@@ -34,6 +34,8 @@ _TRANSPARENT = words(
     """
 )
 """Elements that mean nothing to the text: what is in them may stand in their parent."""
+_AFTER_COLON = "classifier"
+"""Before a type of this class Docutils' style sheet writes a colon."""
 _REVEALED = re.compile(
     r"spoiler|solution|answer|proof|collaps|toggle|hint|expand|accordion|tab-?pane|mw-content|noscript|reveal|hidden-content",
     re.IGNORECASE,
@@ -134,6 +136,8 @@ class Builder:
         if node.holds_block or tag in BLOCKS:
             parent.holds_block = True
         elif tag in _TRANSPARENT and not suspect and (linked or not node.links):
+            if attrs and attrs.get("class") == _AFTER_COLON:
+                _add_colon(parent)
             parent.children += node.children
             parent.doubtful = parent.doubtful or node.doubtful
             return
@@ -154,6 +158,12 @@ class Builder:
                 parent.children.append(text)
                 parent.chars += len(text)
                 parent.links += len(text) if linked else 0
+
+
+def _add_colon(node: Node) -> None:
+    last = node.children[-1] if node.children else None
+    if not isinstance(last, str) or not last.rstrip().endswith(":"):
+        node.children.append(" : ")
 
 
 def _add_formula(math: Math, parent: Node, *, linked: bool) -> None:
