@@ -34,8 +34,9 @@ CASES = {
     "definitions": ("<dl><dt>Group</dt><dd>a set with $\\cdot$</dd></dl>",
                     "Group\n\n: a set with $\\cdot$"),
     "types of Docutils": (
-        '<dl><dt>x<span class="classifier">float</span></dt><dt>y<span class="classifier-delimiter">'
-        ' : </span><span class="classifier">int</span></dt></dl>', "x : float\n\ny : int"),
+        '<dl><dt>x<span class="classifier">float</span></dt><dt>y<span '
+        'class="classifier-delimiter"> : </span><span class="classifier">int</span></dt></dl>',
+        "x : float\n\ny : int"),
     "theorem by class": ('<div class="theorem"><p>Every $n$ is nice.</p></div>',
                          "**Theorem.** Every $n$ is nice."),
     "theorem that says so": ('<div class="theorem"><p><b>Theorem 2.</b> So $n$.</p></div>',
