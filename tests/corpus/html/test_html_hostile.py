@@ -194,3 +194,69 @@ def test_the_same_in_processes_with_other_hash_seeds() -> None:
         for seed in ("1", "2")
     }
     assert len(outputs) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "&#xFDD0;0&#xFDD2; x<sup>&#xfdd4;2</sup> <code>&#64977;7&#xfdd2;</code> &#1;&#x1f;&#xFFFE;",
+        '<img class="tex" alt="x_1&#xfdd0;5&#xfdd2;"> $y$',
+        '<span data-tex="x_1&amp;#xFDD0;0&amp;#xFDD2;"></span> $y$',
+        '<mjx-container><mjx-math><mjx-mi><mjx-c class="mjx-cFDD0"></mjx-c></mjx-mi></mjx-math>'
+        "</mjx-container>",
+        '<mjx-container><mjx-math><mjx-mi><mjx-c class="mjx-cD800"></mjx-c></mjx-mi></mjx-math>'
+        "</mjx-container>",
+        "$$ x <code>&#xfdd3;</code> <br> \\(y\\) $$",
+    ],
+)
+def test_marks_of_ours_cannot_come_from_a_page(body: str) -> None:
+    result = extract(f"<h1>T</h1><p>Let $z$ be in words that are long enough to count: {body}</p>")
+    everything = result.text + "".join(f.latex for f in result.formulas)
+    assert not [c for c in everything if (c < " " and c != "\n") or "\ufdd0" <= c <= "\ufdef"]
+    assert not [c for c in everything if "\ud800" <= c < "\ue000" or c == "\ufffe"]
+    for formula in result.formulas:
+        assert formula.latex in result.text
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<mjx-mrow>" * 3000,
+        "<mjx-mfrac><mjx-frac><mjx-num>" * 2000,
+        "<mjx-mfrac></mjx-mfrac><mjx-msup></mjx-msup><mjx-mroot><mjx-sqrt></mjx-sqrt></mjx-mroot>",
+        "<mjx-mtable><mjx-labels></mjx-labels></mjx-mtable><mjx-mlabeledtr></mjx-mlabeledtr>",
+        '<g data-mml-node="math">' + '<g data-mml-node="msup">' * 3000,
+        '<g data-mml-node="math"><g data-mml-node="mfrac"></g><g data-mml-node="mroot"></g></g>',
+        '<g data-mml-node="math">' + '<g data-mml-node="mtable"><g data-labels="1">' * 300,
+    ],
+)
+def test_broken_output_of_mathjax(markup: str) -> None:
+    inside = f"<svg>{markup}</svg>" if "data-mml" in markup else f"<mjx-math>{markup}</mjx-math>"
+    page = f"<h1>T</h1><p>Words of a paragraph.</p><mjx-container>{inside}</mjx-container>"
+    result = extract(page)
+    assert result.reason is None
+    assert result.text.startswith("# T\n\nWords of a paragraph.")
+
+
+def test_annotations_within_content_markup_are_not_the_formula() -> None:
+    math = (
+        "<math><semantics><mi>x</mi><annotation-xml encoding='MathML-Content'><semantics><ci>x</ci>"
+        "<annotation encoding='application/x-tex'>no</annotation></semantics></annotation-xml>"
+        "<annotation encoding='application/X-TeX; mode=inline'>x_1</annotation></semantics></math>"
+    )
+    result = extract(f"<h1>T</h1><p>Words of a paragraph with {math} in it.</p>")
+    assert [f.latex for f in result.formulas] == ["x_1"]
+
+
+@pytest.mark.parametrize(
+    "unit", ["\\begin{align}", "\\begin {align}", "x<a\\b ", "<i>x</i><sup>2</sup>"]
+)
+def test_many_openings_take_linear_time(unit: str) -> None:
+    def seconds(count: int) -> float:
+        page = f"<h1>T</h1><p><span class='texhtml'>{unit * count}</span></p>"
+        start = time.process_time()
+        extract(page)
+        return time.process_time() - start
+
+    seconds(100)
+    assert seconds(8000) < 20 * seconds(1000) + 0.5

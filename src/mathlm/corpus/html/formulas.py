@@ -71,6 +71,7 @@ _DATA = (
     "data-equation",
 )
 DATA_SET = frozenset(_DATA)
+_TEX = re.compile(r"tex(?![a-z])", re.IGNORECASE)
 _LATEX_LIKE = re.compile(r"\\[A-Za-z]+|[\^_]|[A-Za-z0-9)\]]\s*[=<>+]\s*[-A-Za-z0-9(\\]")
 # Renderers of TeX as images: the query is the formula itself, or one of its fields.
 _RAW_QUERY = re.compile(
@@ -146,15 +147,15 @@ def _by_class(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | No
 
 
 def _annotation(lex: LexborNode) -> str:
-    for selector in (
-        'annotation[encoding="application/x-tex"]',
-        'annotation[encoding="application/x-latex"]',
-        'annotation[encoding="TeX"]',
-        'annotation[encoding="LaTeX"]',
-    ):
-        found = lex.css_first(selector)
-        if found is not None and (text := found.text(deep=True).strip()):
-            return text
+    """The TeX that MathML keeps beside itself, not what content markup in it may keep again."""
+    for note in lex.css("annotation"):
+        if _TEX.search(note.attributes.get("encoding") or "") and (text := note.text(deep=True)):
+            parents = 0
+            above = note.parent
+            while above is not None and above.tag != "annotation-xml" and parents < 50:
+                above, parents = above.parent, parents + 1
+            if (above is None or above.tag != "annotation-xml") and not text.isspace():
+                return text.strip()
     return ""
 
 

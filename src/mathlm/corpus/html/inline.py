@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mathlm.corpus.html.render import Renderer
 
 FORMULA, CODE, CLOSE, BREAK = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
+FOREIGN = re.compile("[\ufdd0-\ufdef]")
+"""What no formula holds once it is found."""
 MARKS = re.compile(f"[{FORMULA}{CODE}{CLOSE}{BREAK}]")
 PLACE = re.compile(f"([{FORMULA}{CODE}])([0-9]+){CLOSE}")
 _CODE_TAGS = frozenset(["code", "kbd", "samp", "tt"])

@@ -22,12 +22,19 @@ _PREFIX = re.compile(
 _RELATION = re.compile(
     r"<(?=[A-Za-z][A-Za-z0-9]{0,15}[\\^=+$,;(){}\[\]|&]|[A-Za-z]_[A-Za-z0-9{\\])"
 )
+# References to what clean text has none of: control characters and noncharacters.
+_UNCLEAN = re.compile(
+    r"&#(?:[xX]0*(?:[fF][dD][dDeE][\dA-Fa-f]|[\dA-Fa-f]{0,2}[fF]{3}[eEfF]|[0-8bBcCeEfF]|1[\dA-Fa-f])"
+    r"|0*(?:649[789]\d|6500\d|6553[45]|[0-8]|1[124-9]|2\d|3[01]))(?:;|(?![\dA-Fa-f]))"
+)
 _MAX_DEPTH = 200
 _TOKENS = frozenset(("mi", "mn", "mo", "mtext", "ms", "annotation", "annotation-xml", "mglyph"))
 
 
 def prepared(markup: str) -> str:
     """The markup as it goes to the parser."""
+    if "&#" in markup:
+        markup = _UNCLEAN.sub("", markup)
     return _without_prefixes(_RELATION.sub("&lt;", markup))
 
 

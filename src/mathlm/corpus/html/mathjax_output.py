@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from mathlm.corpus.html import charset
 from mathlm.corpus.html.markup import attributes_of
 from mathlm.corpus.html.nodes import Node, elements, plain_text
 
@@ -98,7 +99,7 @@ def _character(code: str, variant: str) -> str:
     number = int(code, 16)
     if _CALLIGRAPHIC.search(variant) and 0x41 <= number <= 0x5A:
         return unicodedata.lookup(f"MATHEMATICAL BOLD SCRIPT CAPITAL {chr(number)}")
-    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else ""
+    return charset.clean(chr(number)) if number < 0x110000 else ""
 
 
 def _below(lex: LexborNode) -> Iterator[LexborNode]:

@@ -12,7 +12,7 @@ import re
 
 from mathlm.corpus.html import scan, supsub
 from mathlm.corpus.html.delimiters import Delimiters
-from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FORMULA, MARKS, PLACE, Inline
+from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FOREIGN, FORMULA, MARKS, PLACE, Inline
 from mathlm.corpus.html.latex_text import clean, with_dollars_escaped
 from mathlm.corpus.html.nodes import BLOCKS, Math, Node, elements, plain_text, words
 from mathlm.corpus.html.records import Formula
@@ -79,6 +79,8 @@ class Renderer:
 
     def place(self, math: Math) -> str:
         """The mark that stands for a formula until the end."""
+        if FOREIGN.search(math.latex):
+            math.latex = FOREIGN.sub("", math.latex)
         self.places.append(math)
         return f"{FORMULA}{len(self.places) - 1}{CLOSE}"
 

@@ -114,7 +114,8 @@ def _is_escaped(text: str, start: int) -> bool:
 def _environment(text: str, opening: re.Match[str]) -> tuple[Math, int] | None:
     name = opening[0][6:].strip(" {}")
     limit = opening.start() + _MAX_FORMULA
-    if all(text.find(f"\\end{gap}{{{name}}}", opening.end(), limit) < 0 for gap in ("", " ")):
+    gap = " " if opening[0][6] == " " else ""
+    if text.find(f"\\end{gap}{{{name}}}", opening.end(), limit) < 0:
         return None
     depth = 0
     for match in re.finditer(
