@@ -30,19 +30,27 @@ from mathlm.training.config import TrainConfig
 from mathlm.training.perplexity_config import PerplexityConfig
 
 if TYPE_CHECKING:
+    from mathlm.core.records import Problem
     from mathlm.reporting.overlap import SearchHit
 
 
 def _corpus(context: StageContext, config: CorpusConfig) -> None:
     from mathlm.corpus.stage import run
+
+    problems = _kept_out(config, context.seed)  # before any work: missing data are said at once
+    run(context, config, problems=lambda: problems)
+
+
+def _kept_out(config: CorpusConfig, seed: int) -> list[Problem]:
+    """The test problems that the documents must not give away."""
     from mathlm.tasks import TASKS
 
-    problems = [  # all of them before any work: missing data are said at once
-        problem
-        for name in config.decontaminate.tasks
-        for problem in TASKS[name].load("test", None, context.seed)
-    ]
-    run(context, config, problems=lambda: problems)
+    names = config.decontaminate.tasks
+    return [problem for name in names for problem in TASKS[name].load("test", None, seed)]
+
+
+def _check_kept_out(config: CorpusConfig, seed: int) -> None:
+    _kept_out(config, seed)
 
 
 def _classifier(context: StageContext, config: ClassifierConfig) -> None:
@@ -103,6 +111,12 @@ def _solve(
     run(context, config, replace(wiring, secret=secret) if secret else wiring)
 
 
+def _check_tasks(config: SolveConfig, seed: int) -> None:
+    from mathlm.solving.stage import found_problems
+
+    found_problems(config, seed)
+
+
 def _grade(context: StageContext, config: GradeConfig) -> None:
     from mathlm.grading.stage import run
 
@@ -150,6 +164,7 @@ KINDS: dict[str, StageKind] = {
         needs={"classifier": ("classifier",), "quality": ("classifier",)},
         optional=frozenset({"classifier", "quality"}),
         reads=_corpus_inputs,
+        check=_check_kept_out,
         expect=corpus.expect,
     ),
     "classifier": StageKind(
@@ -198,6 +213,7 @@ KINDS: dict[str, StageKind] = {
         needs={"model": ("train",)},
         optional=frozenset({"model"}),
         parallel=True,
+        check=_check_tasks,
         expect=solving.expect,
     ),
     "grade": StageKind(GradeConfig, _grade, needs={"completions": ("solve",)}),

@@ -16,7 +16,7 @@ from pydantic import Field
 from mathlm.core.errors import UserError
 from mathlm.core.inputs import files_of, named
 from mathlm.core.progress import Progress
-from mathlm.core.recipe import Recipe, build_recipe
+from mathlm.core.recipe import Recipe, build_recipe, load_recipe
 from mathlm.core.runs import follow_recipe, locked, plan_run, run_recipe
 from mathlm.core.stage import StageConfig, StageContext, StageKind, extends, neutral
 
@@ -364,3 +364,23 @@ def tree(directory: Path) -> dict[str, bytes]:
         for path in files
         if "logs" not in path.parts and path.name not in ("environment.json", "lock")
     }
+
+
+def test_what_a_later_stage_lacks_is_said_before_the_first_one_runs(tmp_path):
+    ran = []
+
+    def lacks(config, seed):
+        raise UserError(f"no data for seed {seed}")
+
+    kinds = {
+        "first": StageKind(StageConfig, lambda context, config: ran.append(context.name), {}),
+        "second": StageKind(StageConfig, lambda context, config: None, {}, check=lacks),
+    }
+    text = 'name = "r"\nseed = 7\n[stage.a]\nkind = "first"\n[stage.b]\nkind = "second"\n'
+    (tmp_path / "r.toml").write_text(text)
+    recipe = load_recipe(tmp_path / "r.toml", [], kinds)
+    with pytest.raises(UserError, match="no data for seed 7"):
+        run_recipe(recipe, tmp_path / "run", kinds, Progress(quiet=True))
+    assert not ran
+    run_recipe(recipe, tmp_path / "run", kinds, Progress(quiet=True), only={"a"})
+    assert ran == ["a"]

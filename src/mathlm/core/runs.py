@@ -272,6 +272,9 @@ def run_recipe(
     with locked(directory):
         plans = look()
         _refuse_differing(plans, directory)
+        for plan in plans:
+            if plan.state != "finished" and (only is None or plan.spec.name in only):
+                kinds[plan.spec.kind].check(plan.spec.config, recipe.head.seed)
         with disk_errors(directory):
             write_text(directory / "recipe.toml", recipe_toml(recipe))
             write_json(directory / "environment.json", environment.describe(recipe.head.seed))

@@ -96,5 +96,8 @@ class StageKind:
     """Whether all processes of a `torchrun` work on it together; else the first does it alone."""
     reads: Callable[[Any], Mapping[str, Lister]] = lambda config: {}
     """By the setting's path, what lists the files from outside of the run that the stage reads."""
+    check: Callable[[Any, int], None] = lambda config, seed: None
+    """Raises `UserError` where data that the stage needs beside files and stages are missing (test
+    problems): asked, with the recipe's seed, of all unfinished stages before the first one runs."""
     expect: Callable[[Any], str] = lambda config: ""
     """One line on sizes and time, for `--dry-run`."""

@@ -75,7 +75,7 @@ def _run(
         for task in config.tasks
         for name, settings in config.solvers.items()
     }
-    found = _found(config, context.seed)
+    found = found_problems(config, context.seed)
     problems = _problems(config, found)
     if world.first:
         for line in wiring.check(problems, context.directory):
@@ -119,8 +119,8 @@ def _run(
     write_json(context.directory / "meta.json", {**meta, "data": data, "errors": failures.count()})
 
 
-def _found(config: SolveConfig, seed: int) -> dict[str, Found]:
-    """The problems of each task and where they come from."""
+def found_problems(config: SolveConfig, seed: int) -> dict[str, Found]:
+    """The problems of each task and where they come from; `UserError` where there are none."""
     where = Where(data=config.data, check=config.check_data, download=config.download)
     if len(config.tasks) > 1 and config.data is not None and Path(config.data).is_file():
         raise UserError(
