@@ -16,7 +16,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -34,6 +35,9 @@ CHECKPOINTS = "checkpoints"
 _PART = ".part"
 _OLD = ".old"
 _CHUNK = 1 << 20
+_HASHERS = 4
+Entry = dict[str, Any]
+"""What a manifest says of a member: its `bytes` and `sha256`."""
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -170,29 +174,55 @@ def _members(directory: Path) -> list[Path]:
     )
 
 
-def write_manifest(directory: Path, extra: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Write and return the manifest of a directory: `{files: {name: {bytes, sha256}}, …extra}`."""
-    files = {
-        path.relative_to(directory).as_posix(): {
-            "bytes": path.stat().st_size,
-            "sha256": sha256_of(path),
-        }
-        for path in _members(directory)
-    }
-    manifest = {**(extra or {}), "files": files}
+def write_manifest(
+    directory: Path, extra: dict[str, Any] | None = None, known: Mapping[str, Entry] | None = None
+) -> dict[str, Any]:
+    """Write and return the manifest of a directory: `{files: {name: {bytes, sha256}}, …extra}`.
+
+    Members with a `known` entry, and those that a committed group inside has noted and that were
+    not touched since, are not read again.
+    """
+    members = {path.relative_to(directory).as_posix(): path for path in _members(directory)}
+    entries = {**_noted(directory), **(known or {})}
+    with ThreadPoolExecutor(_HASHERS) as threads:
+        found = threads.map(lambda name: entries.get(name) or _entry(members[name]), members)
+        manifest = {**(extra or {}), "files": dict(zip(members, found, strict=True))}
     write_json(directory / MANIFEST, manifest)
     return manifest
 
 
+def _entry(path: Path) -> Entry:
+    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def _noted(directory: Path) -> dict[str, Entry]:
+    """What the manifests of groups below a directory say of members that are as they were then."""
+    noted = dict[str, Entry]()
+    for manifest in directory.rglob(f"*/{MANIFEST}"):
+        at, files = manifest.stat().st_mtime_ns, read_json(manifest).get("files")
+        for name, entry in files.items() if isinstance(files, dict) else ():
+            member = manifest.parent / name
+            with contextlib.suppress(OSError):
+                found = member.stat()
+                if found.st_size == entry["bytes"] and found.st_mtime_ns <= at:
+                    noted[member.relative_to(directory).as_posix()] = entry
+    return noted
+
+
 @contextlib.contextmanager
 def atomic_group(
-    target: str | Path, extra: dict[str, Any] | None = None, *, shared: bool = False
+    target: str | Path,
+    extra: dict[str, Any] | None = None,
+    *,
+    shared: bool = False,
+    known: Mapping[str, Entry] | None = None,
 ) -> Iterator[Path]:
     """A directory that appears under `target` with its manifest when the block ends well.
 
     The block writes into the directory that it is handed. What stood under `target` before is
     replaced; a leftover of a killed writer is swept away first, unless the group is `shared`:
     then another writer of the same group may be alive, and `sweep` does it once none is.
+    `known`, which the block may fill, has the manifest's entries of members that it linked.
     """
     final = Path(target)
     writer = f".{uuid.uuid4().hex[:12]}" if shared else ""
@@ -205,7 +235,7 @@ def atomic_group(
             yield part
             for path in _members(part):
                 sync(path)
-            write_manifest(part, extra)
+            write_manifest(part, extra, known)
             _put(part, final, old, shared=shared)
             sync(final.parent)
             shutil.rmtree(old, ignore_errors=True)
@@ -244,18 +274,32 @@ def sweep(directory: str | Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def link_file(file: Path, name: Path) -> None:
-    """The same file under another name, without a copy where the file system can do that."""
-    try:
-        os.link(file, name)
-    except OSError:
-        shutil.copyfile(file, name)
+def link_members(group: Path, names: Mapping[str, str], into: Path) -> dict[str, Entry]:
+    """Give members of a committed group a name in another one; returns their entries by that name.
+
+    No bytes are copied where the file system can link.
+    """
+    entries = (read_manifest(group) or {})["files"]
+    for name, new in names.items():
+        try:
+            os.link(group / name, into / new)
+        except FileExistsError:
+            raise
+        except OSError:
+            shutil.copyfile(group / name, into / new)
+    return {new: entries[name] for name, new in names.items()}
 
 
 def read_manifest(directory: str | Path) -> dict[str, Any] | None:
     """The manifest of a committed group, or None where there is none."""
     path = Path(directory) / MANIFEST
     return dict(read_json(path)) if path.is_file() else None
+
+
+def is_made_by(directory: str | Path, key: str) -> bool:
+    """Whether a group is committed, by settings of this key (`settings` in its manifest)."""
+    manifest = read_manifest(directory)
+    return manifest is not None and manifest.get("settings") == key
 
 
 def changed_files(directory: str | Path) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from mathlm.core.errors import MachineError, UserError
 from mathlm.core.executor import Executor
 from mathlm.core.records import Document
-from mathlm.core.storage import atomic_group, read_manifest
+from mathlm.core.storage import atomic_group, is_made_by
 from mathlm.corpus import tables
 from mathlm.corpus.batches import settings_of
 from mathlm.corpus.edits import Edit
@@ -53,7 +53,7 @@ def filter_file(task: Filtering) -> None:
     side = Side(Row(STEP, task.source))
     with (
         atomic_group(task.target, {"settings": task.key}, shared=True) as group,
-        tables.Writer(group, "documents", _PART_BYTES) as writer,
+        tables.working_writer(group, _PART_BYTES) as writer,
     ):
         for place, document in enumerate(tables.read_documents([task.file])):
             left = _finish(document, final, side) if kept[place] else None
@@ -99,11 +99,6 @@ def filter_finally(
         to = scratch / f"{number:06d}"
         tasks.append(Filtering(source, settings, file, flags, first, to, key))
         first += tables.number_of_rows(file)
-    for _ in executor.map(filter_file, [task for task in tasks if not _done(task)]):
+    for _ in executor.map(filter_file, [t for t in tasks if not is_made_by(t.target, key)]):
         pass
     join_groups([task.target for task in tasks], Row(STEP, source), target=target)
-
-
-def _done(task: Filtering) -> bool:
-    manifest = read_manifest(task.target)
-    return manifest is not None and manifest.get("settings") == task.key

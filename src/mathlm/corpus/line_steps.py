@@ -128,7 +128,7 @@ def cut_lines(task: Cutting) -> None:
     side = Side(Row(STEP, task.source))
     with (
         atomic_group(task.target, {"settings": task.key}, shared=True) as group,
-        tables.Writer(group, "documents", _PART_BYTES) as writer,
+        tables.working_writer(group, _PART_BYTES) as writer,
     ):
         for document in tables.read_documents([task.file]):
             left = _without(document, repeated, side)

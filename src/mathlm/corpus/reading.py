@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 from mathlm.core.errors import MachineError
 from mathlm.core.processes import Outcome, Pool
 from mathlm.core.progress import Task
-from mathlm.core.storage import atomic_group, link_file, read_manifest
+from mathlm.core.storage import atomic_group, read_manifest
 from mathlm.corpus import tables
 from mathlm.corpus.batches import STEPS, Batch, Blame, Request, UnderWork, settings_text, under_work
 from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.funnel import Row
-from mathlm.corpus.sides import Side, rows_of, save_rows, save_sides
+from mathlm.corpus.sides import Side, join_part, save_rows, save_sides
 from mathlm.corpus.source_config import UrlsSource, WebSource
 from mathlm.corpus.sources import Services, open_pool
 from mathlm.corpus.sources.archives import Place
@@ -84,7 +84,7 @@ def read_shard(reading: Reading, run: Run, advance: Callable[[int], None]) -> No
     }  # fmt: skip
     with (
         atomic_group(reading.target, manifest, shared=True) as group,
-        tables.Writer(group, "documents", _PART_BYTES) as writer,
+        tables.working_writer(group, _PART_BYTES) as writer,
     ):
         batches = iter(()) if reading.empty else _batches(reading, run)
         for number, batch in enumerate(batches):
@@ -369,19 +369,9 @@ def _join(
     source, total = given
     path, key = target
     rows = {step: Row(step, path.name) for step in STEPS}
-    with atomic_group(path, {"settings": key}) as group:
+    known: dict[str, Any] = {}
+    with atomic_group(path, {"settings": key}, known=known) as group:
         for number, reading in enumerate(readings):
-            for row in map(Row.of, rows_of(reading.target)):
-                rows[row.step].add(row)
-            for step in STEPS:
-                _append(reading.target / f"{step}.jsonl", group / f"{step}.jsonl")
-            for part, file in enumerate(sorted(reading.target.glob("documents-*.parquet"))):
-                link_file(file, group / f"documents-{number:06d}-{part:05d}.parquet")
+            known |= join_part(reading.target, number, list(rows.values()), group)
         rows["select"].count_beyond(total, source.max_documents)
         save_rows(group, list(rows.values()))
-
-
-def _append(part: Path, whole: Path) -> None:
-    if part.is_file():
-        with part.open("rb") as source, whole.open("ab") as target:
-            shutil.copyfileobj(source, target)

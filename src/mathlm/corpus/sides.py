@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mathlm.core.storage import atomic_group, link_file, read_json, write_json
+from mathlm.core.storage import atomic_group, link_members, read_json, write_json
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sources import Failed
 
@@ -71,18 +71,27 @@ def rows_of(group: Path) -> list[dict[str, Any]]:
 def join_groups(groups: Sequence[Path], row: Row, *, target: tuple[Path, str]) -> None:
     """Commit the groups that a step made of a source's files as one; `row` is the step's, empty."""
     path, key = target
-    side, flags = f"{row.step}.jsonl", list[Path]()
-    with atomic_group(path, {"settings": key}) as whole:
-        with open(whole / side, "wb") as lines:
-            for number, group in enumerate(groups):
-                for other in rows_of(group):
-                    row.add(Row.of(other))
-                for file in sorted(group.glob("documents-*.parquet")):
-                    link_file(file, whole / f"documents-{number:06d}-{file.stem[-5:]}.parquet")
-                flags += group.glob("kept.npy")
-                if (group / side).is_file():
-                    with (group / side).open("rb") as part:
-                        shutil.copyfileobj(part, lines)
+    flags, known = list[Path](), dict[str, Any]()
+    with atomic_group(path, {"settings": key}, known=known) as whole:
+        for number, group in enumerate(groups):
+            known |= join_part(group, number, [row], whole)
+            flags += group.glob("kept.npy")
         if flags:
             np.save(whole / "kept.npy", np.concatenate([np.load(file) for file in flags]))
         save_rows(whole, [row])
+
+
+def join_part(group: Path, number: int, rows: Sequence[Row], whole: Path) -> dict[str, Any]:
+    """Add a part's counts to `rows`, and its documents and side files to the group `whole`.
+
+    Returns the manifest's entries of the documents.
+    """
+    by_step = {row.step: row for row in rows}
+    for other in map(Row.of, rows_of(group)):
+        by_step[other.step].add(other)
+    for side in (f"{step}.jsonl" for step in by_step):
+        if (group / side).is_file():
+            with (group / side).open("rb") as part, (whole / side).open("ab") as to:
+                shutil.copyfileobj(part, to)
+    files = sorted(file.name for file in group.glob("documents-*.parquet"))
+    return link_members(group, {n: f"documents-{number:06d}-{n[-13:]}" for n in files}, whole)

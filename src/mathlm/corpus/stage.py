@@ -26,7 +26,7 @@ from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext
 from mathlm.core.storage import (
     atomic_file,
-    read_manifest,
+    is_made_by,
     sweep,
     write_bytes,
     write_json,
@@ -57,10 +57,13 @@ from mathlm.corpus.reading import WebReader, inputs_digest
 from mathlm.corpus.source_config import is_web
 from mathlm.corpus.sources import OpenPool, Services, open_pool
 from mathlm.corpus.sources.shards import Shard, shards_of
+from mathlm.corpus.write_steps import Written, write_source
 
 Problems = Callable[[], Iterable[Problem]]
 _GROUPS = ("read", "lines", "duplicates", "final", "decontaminate")
 """Folders under `work/` with a group a source, in the order of the funnel."""
+_FORMAT = 2
+"""Raised when what steps hand to one another under `work/` is no longer read."""
 Inputs = tuple[list[Shard], int | None]
 """Shards, and how many items they hold, if known."""
 
@@ -95,7 +98,7 @@ def run(
             job.find_duplicates(context.progress)
             job.filter_finally(context.progress)
             job.decontaminate(problems, context.progress)
-            job.write()
+            job.write(context.progress)
         job.keep_signatures()
         _summarise(job)
     shutil.rmtree(work, ignore_errors=True)
@@ -115,7 +118,8 @@ def _files_read(inputs: Mapping[str, Inputs], filters: WebFilters | None) -> Ite
 
 def settings_key(config: CorpusConfig, filters: WebFilters | None = None) -> str:
     """A digest of the settings, models and earlier runs that decide the output."""
-    digest = hashlib.sha256(json.dumps(config.outcome(), sort_keys=True).encode())
+    settings = {"format": _FORMAT, **config.outcome()}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     earlier = list(earlier_groups(config.duplicates.against))
     runs_of(earlier, config.duplicates)
     for group in earlier:
@@ -138,10 +142,8 @@ def _read_keys(
 
 
 def _finished(directory: Path, config: CorpusConfig, key: str) -> bool:
-    groups = (read_manifest(directory / "documents" / name) for name in config.sources)
-    return (directory / "card.md").is_file() and all(
-        group is not None and group.get("settings") == key for group in groups
-    )
+    groups = (directory / "documents" / name for name in config.sources)
+    return (directory / "card.md").is_file() and all(is_made_by(group, key) for group in groups)
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,7 @@ class Job:
 
     def done(self, path: Path, key: str | None = None) -> bool:
         """Whether the group is committed, by a run of the same settings and inputs."""
-        manifest = read_manifest(path)
-        return manifest is not None and manifest.get("settings") == (key or self.key)
+        return is_made_by(path, key or self.key)
 
     def read(self, services: Services) -> None:
         """Read and filter every source."""
@@ -262,15 +263,17 @@ class Job:
                 source = self.config.sources[name]
                 mark_overlaps(source, given, self.executor, target=(target, self.key))
 
-    def write(self) -> None:
+    def write(self, progress: Progress) -> None:
         """Split what is left of every source and write it."""
         for name, source in self.config.sources.items():
-            target = self.directory / "documents" / name
+            target, scratch = self.directory / "documents" / name, self.group("written", name)
             if not self.done(target):
+                progress.say(f"  writing {name}")
                 read, before = self.left(name)
-                marks = [before, self.group("decontaminate", name)]
-                shard = self.config.shard_mib << 20
-                steps.write_source(source.held_out, shard, (read, marks), target=(target, self.key))
+                marks = (before, self.group("decontaminate", name))
+                size = self.config.shard_mib << 20
+                written = Written(read, marks, source.held_out, size)
+                write_source(written, self.executor, target=(target, self.key), scratch=scratch)
 
     def keep_signatures(self) -> None:
         """Finish the signatures for later runs, or remove them."""

@@ -7,17 +7,14 @@ order (`stage.py`), duplicates (`duplicate_steps.py`), overlaps (`overlap_steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from mathlm.core.storage import atomic_group
-from mathlm.corpus import sources, split, tables
+from mathlm.corpus import sources, tables
 from mathlm.corpus.filters import Filter, filters_of, first_reason, readable
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side, rows_of, save_sides
@@ -34,14 +31,7 @@ __all__ = [
     "filters_of",
     "read_source",
     "rows_of",
-    "write_source",
 ]
-
-
-def _ids(read: Path) -> list[str]:
-    paths = sorted(read.glob("documents-*.parquet"))
-    batches = tables.read_batches(paths, ["id"])
-    return [identifier for table in batches for identifier in table.column("id").to_pylist()]
 
 
 def read_source(
@@ -62,7 +52,7 @@ def read_source(
     with (
         atomic_group(path, {"settings": key}) as group,
         services.progress.task(f"read {name}", total, "documents") as task,
-        tables.Writer(group, "documents", _PART_BYTES) as writer,
+        tables.working_writer(group, _PART_BYTES) as writer,
     ):
         for loaded in opened.loaded:
             task.advance()
@@ -82,34 +72,3 @@ def read_source(
                 break
         select.row.count_beyond(opened.total, source.max_documents)
         save_sides(group, (select, read, filtered))
-
-
-def write_source(
-    held_out: float, shard_bytes: int, given: tuple[Path, list[Path]], *, target: Target
-) -> None:
-    """Commit a source's documents, parted into `train` and `heldout`, in the order of reading."""
-    read, marks = given
-    kept: Flags = np.logical_and.reduce([np.load(mark / "kept.npy") for mark in marks])
-    ids = [identifier for identifier, stays in zip(_ids(read), kept, strict=True) if stays]
-    out = pa.array(sorted(split.held_out(ids, held_out)), pa.string())
-    path, key = target
-    manifest: dict[str, Any] = {"settings": key, "splits": {}}
-    with atomic_group(path, manifest) as group:
-        with (
-            tables.Writer(group, "train", shard_bytes) as train,
-            tables.Writer(group, "heldout", shard_bytes) as heldout,
-        ):
-            for table in _kept_tables(read, kept):
-                aside = pc.is_in(table["id"], value_set=out)
-                heldout.add_table(table.filter(aside))
-                train.add_table(table.filter(pc.invert(aside)))
-        for name, writer in (("train", train), ("heldout", heldout)):
-            counts = {"documents": writer.documents, "bytes": writer.bytes}
-            manifest["splits"][name] = counts
-
-
-def _kept_tables(read: Path, kept: Flags) -> Iterator[pa.Table]:
-    begin = 0
-    for table in tables.read_batches(sorted(read.glob("documents-*.parquet"))):
-        yield table.filter(pa.array(kept[begin : begin + table.num_rows]))
-        begin += table.num_rows

@@ -1,6 +1,8 @@
 """Documents in Parquet, written with the same bytes each time, and read back in batches.
 
-Not here: which documents. Columns: id, text, source, provenance (a struct of its fields).
+Not here: which documents. Columns: id, text, source, provenance (a struct of its fields); between
+steps also `bytes`, the size of the text, so that shards are planned without reading texts.
+Files and row groups end by the rows alone, however these were handed over.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -28,6 +31,10 @@ SCHEMA = pa.schema(
         ("provenance", PROVENANCE),
     ]
 )
+WORKING = SCHEMA.append(pa.field("bytes", pa.int64()))
+"""What steps hand to one another."""
+_REPEATED = ["source", *(f"provenance.{field.name}" for field in PROVENANCE)]
+"""Columns for which Parquet builds dictionaries: ids and texts are hardly ever equal."""
 _GROUP_BYTES = 4 << 20
 _GROUP_ROWS = 4096
 
@@ -46,15 +53,22 @@ def table_of(documents: list[Document]) -> pa.Table:
 
 
 class Writer:
-    """Writes documents to `<stem>-00000.parquet` and on, a new file each `shard_bytes` of text."""
+    """Writes documents to `<stem>-00000.parquet` and on, a new file each `shard_bytes` of text.
 
-    def __init__(self, directory: Path, stem: str, shard_bytes: int) -> None:
+    Files are numbered from `first`; there is one, be it empty.
+    """
+
+    def __init__(
+        self, directory: Path, stem: str, shard_bytes: int, schema: pa.Schema = SCHEMA, *,
+        first: int = 0,
+    ) -> None:  # fmt: skip
         self._directory, self._stem, self._shard_bytes = directory, stem, shard_bytes
+        self._schema = schema
         self._held: list[Document] = []
         self._tables: list[pa.Table] = []
         self._held_bytes = self._held_rows = self._file_bytes = 0
         self._file: Any = None
-        self._files = 0
+        self._next = first
         self.documents = self.bytes = 0
 
     def __enter__(self) -> Writer:
@@ -62,7 +76,7 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         self._flush()
-        if self._files == 0:
+        if self.documents == 0:
             self._open()
         self._close()
 
@@ -77,18 +91,20 @@ class Writer:
 
     def add_table(self, table: pa.Table) -> None:
         """Write documents that are a table of `SCHEMA` already, without making objects of them."""
-        sizes = pc.binary_length(table["text"]).to_numpy()
+        ends = np.cumsum(sizes_of(table))
         start = 0
-        while start < len(sizes):
-            fitting = int(np.searchsorted(np.cumsum(sizes[start:]), self._room, side="right"))
-            if fitting == 0 and self._file_bytes + self._held_bytes:
+        while start < len(ends):
+            written = int(ends[start - 1]) if start else 0
+            fitting = int(np.searchsorted(ends, written + self._room, side="right"))
+            if fitting <= start and self._file_bytes + self._held_bytes:
                 self._flush()
                 self._close()
                 continue
-            end = start + max(1, fitting)
+            whole = int(np.searchsorted(ends, written + _GROUP_BYTES - self._held_bytes)) + 1
+            end = min(max(start + 1, fitting), whole, start + _GROUP_ROWS - self._held_rows)
             self._move()
-            self._tables.append(table.slice(start, end - start))
-            self._count(end - start, int(sizes[start:end].sum()))
+            self._tables.append(table.slice(start, end - start).select(SCHEMA.names))
+            self._count(end - start, int(ends[end - 1]) - written)
             start = end
 
     @property
@@ -110,9 +126,11 @@ class Writer:
             self._held = []
 
     def _open(self) -> None:
-        name = f"{self._stem}-{self._files:05d}.parquet"
-        self._file = pq.ParquetWriter(self._directory / name, SCHEMA, compression="zstd")
-        self._files += 1
+        name = f"{self._stem}-{self._next:05d}.parquet"
+        self._file = pq.ParquetWriter(
+            self._directory / name, self._schema, compression="zstd", use_dictionary=_REPEATED
+        )
+        self._next += 1
         self._file_bytes = 0
 
     def _flush(self) -> None:
@@ -121,7 +139,10 @@ class Writer:
             return
         if self._file is None:
             self._open()
-        self._file.write_table(pa.concat_tables(self._tables).combine_chunks())
+        table = pa.concat_tables(self._tables).combine_chunks()
+        if "bytes" in self._schema.names:
+            table = table.append_column(self._schema.field("bytes"), pa.array(sizes_of(table)))
+        self._file.write_table(table)
         self._file_bytes += self._held_bytes
         self._tables, self._held_bytes, self._held_rows = [], 0, 0
 
@@ -129,6 +150,17 @@ class Writer:
         if self._file is not None:
             self._file.close()
         self._file, self._file_bytes = None, 0
+
+
+def working_writer(group: Path, part_bytes: int) -> Writer:
+    """Writes `documents-*.parquet`, which a later step reads."""
+    return Writer(group, "documents", part_bytes, WORKING)
+
+
+def sizes_of(table: pa.Table) -> npt.NDArray[np.int64]:
+    """The bytes (UTF-8) of each text."""
+    column = table["bytes"] if "bytes" in table.column_names else pc.binary_length(table["text"])
+    return np.asarray(column, np.int64)
 
 
 def number_of_rows(path: Path) -> int:
@@ -144,9 +176,22 @@ def read_batches(paths: Iterable[Path], columns: list[str] | None = None) -> Ite
                 yield pa.Table.from_batches([batch])
 
 
+def read_groups(path: Path, begin: int, end: int) -> Iterator[tuple[int, pa.Table]]:
+    """Tables of the rows from `begin` to before `end`, one a row group, each with its first row."""
+    first = 0
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            after = first + file.metadata.row_group(number).num_rows
+            if first < end and begin < after:
+                table = file.read_row_group(number, columns=SCHEMA.names, use_threads=False)
+                low, high = max(begin, first), min(end, after)
+                yield low, table.slice(low - first, high - low)
+            first = after
+
+
 def read_documents(paths: Iterable[Path]) -> Iterator[Document]:
     """All documents, in the order of the files."""
-    for table in read_batches(paths):
+    for table in read_batches(paths, SCHEMA.names):
         for row in table.to_pylist():
             row["provenance"] = Provenance.model_construct(**row["provenance"])
             yield Document.model_construct(**row)
