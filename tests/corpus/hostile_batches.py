@@ -1,9 +1,13 @@
-"""`mathlm.corpus.batches` for tests: a page that says so crashes, hangs or balloons its worker."""
+"""`mathlm.corpus.batches` for tests: a page that says so crashes, hangs or balloons its worker.
+
+Or takes away the process above it, once.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import time
 
 from mathlm.corpus import batches
@@ -17,6 +21,10 @@ def _hostile(page, settings):
         ctypes.string_at(0)
     if b"<!--hang-->" in data:
         time.sleep(1e6)
+    if b"<!--killed-->" in data:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if b"<!--parent" in data:
+        _kill_the_task_once(data.partition(b"<!--parent ")[2].partition(b"-->")[0])
     if b"<!--exit-->" in data:
         os._exit(0)
     if b"<!--balloon-->" in data:
@@ -26,6 +34,16 @@ def _hostile(page, settings):
     if b"<!--raise-->" in data:
         raise ValueError("a defect")
     return _document_of(page, settings)
+
+
+def _kill_the_task_once(flag):
+    """What a machine without memory does to the process that runs this one."""
+    try:
+        os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(1e6)
 
 
 batches.document_of = _hostile

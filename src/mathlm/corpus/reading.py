@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mathlm.core.errors import MachineError
-from mathlm.core.processes import Outcome, Pool
+from mathlm.core.processes import Outcome
 from mathlm.core.progress import Task
 from mathlm.core.storage import atomic_group, read_manifest
 from mathlm.corpus import tables
@@ -31,7 +31,7 @@ from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sides import Side, join_part, save_rows, save_sides
 from mathlm.corpus.source_config import UrlsSource, WebSource
-from mathlm.corpus.sources import Services, open_pool
+from mathlm.corpus.sources import OpenPool, Services
 from mathlm.corpus.sources.archives import Place
 from mathlm.corpus.sources.index import Client, fetch
 from mathlm.corpus.sources.items import Failed
@@ -194,10 +194,10 @@ class PoolSettings(NamedTuple):
         }
 
 
-_kept_pool: tuple[PoolSettings, Pool] | None = None
+_kept_pool: tuple[PoolSettings, Any] | None = None
 
 
-def _pool_here(settings: PoolSettings) -> Pool:
+def _pool_here(settings: PoolSettings, open_pool: OpenPool) -> Any:
     """The pool of one worker of this process, which stays from one shard to the next."""
     global _kept_pool  # noqa: PLW0603 (a process of Ray reads one source at a time)
     if _kept_pool is None or _kept_pool[0] != settings:
@@ -207,10 +207,10 @@ def _pool_here(settings: PoolSettings) -> Pool:
     return _kept_pool[1]
 
 
-def read_remotely(task: tuple[Reading, PoolSettings]) -> None:
+def read_remotely(task: tuple[Reading, PoolSettings, OpenPool]) -> None:
     """Runs on some machine: read one shard with a worker of that machine, and commit it."""
-    reading, settings = task
-    with _pool_here(settings).session() as run:
+    reading, settings, open_pool = task
+    with _pool_here(settings, open_pool).session() as run:
         read_shard(reading, run, lambda number: None)
 
 
@@ -267,7 +267,8 @@ class WebReader:
         self, readings: Sequence[Reading], settings: PoolSettings, task: Task
     ) -> None:
         """Let other machines read what is not committed yet."""
-        tasks = [(reading, settings) for reading in readings if reading.committed() is None]
+        pool = self.services.open_pool
+        tasks = [(reading, settings, pool) for reading in readings if reading.committed() is None]
         done = self.services.executor.map(read_remotely, tasks)
         for number, _ in enumerate(done, 1):
             task.advance(0, f"shard {number} of {len(tasks)}")
