@@ -8,15 +8,20 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mathlm.corpus.explain import Explained
+    from mathlm.corpus.look import Seen
 
-HELP = """What the corpus stage would do with these files, and why.
+HELP = """What the corpus stage would do with these files, or did with its documents, and why.
 
 Web pages are judged as by a recipe with an empty table [stage.corpus.filters]; words of the form
-KEY=VALUE set that table's keys (language=de, min_score=0.3, classifier=runs/x/classifier)."""
+KEY=VALUE set that table's keys (language=de, min_score=0.3, classifier=runs/x/classifier).
+
+With a finished corpus stage (runs/NAME/corpus): examples of what it kept and of what it dropped for
+each reason, read again from its inputs; followed by ids or URLs, these documents one by one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rules as published (paper), or with their defects mended (default)",
     )
     parser.add_argument("--url", help="the address of the page, for the rules on addresses")
+    parser.add_argument(
+        "--number", type=int, default=3, help="of a corpus stage: examples a reason (default: 3)"
+    )
+    parser.add_argument(
+        "--reason", default="", help="of a corpus stage: only reasons with these words, or kept"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes that parse web pages")
     parser.add_argument("--quiet", action="store_true", help="the counts alone")
     parser.add_argument("--json", action="store_true", help="one JSON object a file on stdout")
@@ -39,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain each file; 0 whatever the rules say of it."""
     from mathlm.corpus.explain import explain
+    from mathlm.corpus.look import is_stage
 
+    if is_stage(args.paths[0]):
+        return _stage(args)
     paths, words = _parted(args.paths)
     filters = _filters(words, args.mode)
     counts: Counter[str] = Counter()
@@ -48,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         counts["kept" if result.kept else result.reason or ""] += 1
         if args.json:
             values = result._asdict()
+            del values["text"]
             if not result.details:
                 del values["details"]
             print(json.dumps(values, ensure_ascii=False), flush=True)
@@ -57,6 +72,51 @@ def run(args: argparse.Namespace) -> int:
         parts = (f"{number} {reason}" for reason, number in counts.most_common())
         print(f"{counts.total()} files: " + ", ".join(parts))
     return 0
+
+
+def _stage(args: argparse.Namespace) -> int:
+    """Documents of a finished corpus stage: some by reason, or those that are named."""
+    from pathlib import Path
+
+    from mathlm.corpus import look
+
+    directory, wanted = Path(args.paths[0]), args.paths[1:]
+    if wanted:
+        for one in look.find(directory, wanted, workers=args.workers):
+            if args.json:
+                print(json.dumps(one._asdict(), ensure_ascii=False))
+            else:
+                _show_seen(one)
+                _show_checks(one.details)
+        return 0
+    options = {"number": args.number, "reason": args.reason, "workers": args.workers}
+    for group in look.groups(directory, **options):
+        if args.json:
+            examples = [one._asdict() for one in group.examples]
+            print(json.dumps({**group._asdict(), "examples": examples}, ensure_ascii=False))
+            continue
+        print(f"{group.step}: {group.reason}  ({group.documents:,})" if group.reason != group.step
+              else f"{group.step}  ({group.documents:,})")  # fmt: skip
+        for one in [] if args.quiet else group.examples:
+            _show_seen(one, indent="  ")
+    return 0
+
+
+_EXCERPT = 300
+
+
+def _show_seen(one: Seen, indent: str = "") -> None:
+    """Where a document comes from, what became of it, how its text begins."""
+    name = one.note.get("url") or one.id
+    place = f"{one.note['file']}:{one.note['offset']}" if "offset" in one.note else one.id
+    print(f"{indent}{name}" + (f"  ({place})" if place != name else ""))
+    if not indent:
+        print(f"  {one.step}" + (f": {one.reason}" if one.reason != one.step else ""))
+    if "of" in one.note:
+        print(f"{indent}  like {one.note['of']} ({one.note['of_source']}), which stays")
+    text = " ".join(one.text.split())
+    print(f"{indent}  {text[:_EXCERPT]}{'…' if len(text) > _EXCERPT else ''}" if text
+          else f"{indent}  (no text)")  # fmt: skip
 
 
 def _parted(words: list[str]) -> tuple[list[str], list[str]]:
@@ -88,10 +148,14 @@ def _show(result: Explained, *, alone: bool) -> None:
     """A line a file; for one page alone, a line for each of its filters too."""
     verdict = "keep" if result.kept else f"drop: {result.reason}"
     print(f"{result.path}  [{result.language or '?'}]  {verdict}")
-    if not alone or not result.details:
-        return
+    if alone:
+        _show_checks(result.details)
+
+
+def _show_checks(details: Sequence[dict[str, Any]]) -> None:
+    """A line for each filter."""
     final = False
-    for row in result.details:
+    for row in details:
         if "step" in row and not final:
             print("      once duplicates are gone:")
             final = True

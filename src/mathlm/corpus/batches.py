@@ -25,7 +25,7 @@ from mathlm.corpus.edits import tidy
 from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.filters import Gates, first_reason, gates_of
 from mathlm.corpus.funnel import Row
-from mathlm.corpus.sides import Side
+from mathlm.corpus.sides import Side, place_of
 from mathlm.corpus.source_config import HtmlSource, RecordsSource, Source, UrlsSource, WebSource
 from mathlm.corpus.sources.archives import Mark, Phase, Place
 from mathlm.corpus.sources.items import Failed, Loaded, Page, Skipped, Taken
@@ -356,7 +356,8 @@ def judge_page(page: Page, batch: Batch, settings: Settings) -> None:
     elif judged.reason is None and judged.loaded is not None:
         batch.keep(judged.loaded)
     else:
-        batch.pass_to(judged.step).drop(page.id, judged.reason or "")
+        place = place_of(page.provenance)
+        batch.pass_to(judged.step).drop(page.id, judged.reason or "", **place)
 
 
 def document_of(page: Page, settings: Settings) -> tuple[Loaded, str | None]:

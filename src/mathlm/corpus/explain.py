@@ -26,10 +26,12 @@ from mathlm.corpus.filters import (
     readable,
     try_filters,
 )
-from mathlm.corpus.source_config import HtmlSource
+from mathlm.corpus.page_checks import Where
+from mathlm.corpus.source_config import HtmlSource, WebSource
 from mathlm.corpus.sources import Failed, Item, Loaded
 from mathlm.corpus.sources.files import load_files, walk
 from mathlm.corpus.sources.repositories import origin
+from mathlm.corpus.sources.shards import Shard
 
 _UNKNOWN = "unknown language"
 
@@ -43,6 +45,8 @@ class Explained(NamedTuple):
     reason: str | None
     details: tuple[dict[str, Any], ...] = ()
     """Of a web page, what each filter found (`page_checks.Row`)."""
+    text: str = ""
+    """Of a web page, how its text begins."""
 
 
 def explain(
@@ -62,23 +66,24 @@ def explain(
     files = list(_files(paths))
     web = filters or WebFilters.model_validate(with_paper_defaults({}) if mode == "paper" else {})
     items = [_page(path, url) for path in files if language_of(path.name) == "html"]
-    found = _judge_pages(items, mode, (web, workers))
+    source = HtmlSource(folders=())
+    found = judge_pages(items, source, (web, mode), workers=workers)
     for path in files:
         language = language_of(path.name)
         is_page = language == "html"
-        reason, details = next(found) if is_page else (_reason(_load(path), language, mode), ())
-        yield Explained(str(path), language, reason is None, reason, tuple(details))
+        reason = None if is_page else _reason(_load(path), language, mode)
+        page = next(found) if is_page else Explained(str(path), language, reason is None, reason)
+        yield page._replace(path=str(path))
 
 
-def _judge_pages(
-    items: Sequence[tuple[str, str, dict[str, Any]]], mode: Mode, given: tuple[WebFilters, int]
-) -> Iterator[tuple[str | None, Sequence[dict[str, Any]]]]:
-    """Reasons and details for web pages, found in worker processes that they may kill."""
+def judge_pages(
+    items: Sequence[Where], source: WebSource, given: tuple[WebFilters, Mode], *, workers: int = 1
+) -> Iterator[Explained]:
+    """What a source's pages come to, found in worker processes that they may kill."""
     if not items:
         return
-    web, workers = given
+    web, mode = given
     try_filters(web, mode)
-    source = HtmlSource(folders=())
     settings = settings_text("web", source, mode, web)
     with Pool(
         "mathlm.corpus.page_checks:explain_page",
@@ -87,16 +92,16 @@ def _judge_pages(
         memory_mib=source.memory_mib,
         options={"settings": settings, "filters": web.model_dump_json(), "mode": mode},
     ) as pool:
-        for outcome in pool.map(items, group=4):
-            if outcome.done:
-                yield outcome.value["reason"], outcome.value["details"]
-            else:
-                yield outcome.status, ()
+        for item, outcome in zip(items, pool.map(items, group=4), strict=True):
+            value = outcome.value if outcome.done else {"reason": outcome.status}
+            reason, details = value["reason"], tuple(value.get("details", ()))
+            yield Explained(item.id, "html", reason is None, reason, details, value.get("text", ""))
 
 
-def _page(path: Path, url: str | None) -> tuple[str, str, dict[str, Any]]:
+def _page(path: Path, url: str | None) -> Where:
     provenance = _item(path).provenance.model_copy(update={"url": url})
-    return str(path), str(path), provenance.model_dump()
+    item = (str(path), str(path), provenance.model_dump())
+    return Where(str(path), Shard(str(path), items=(item,)))
 
 
 def _files(paths: Iterable[str | Path]) -> Iterator[Path]:

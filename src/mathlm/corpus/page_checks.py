@@ -5,11 +5,11 @@ Runs in a worker process, as reading does, through the same functions (`batches.
 
 from __future__ import annotations
 
-from typing import Any, cast, get_args
+import itertools
+from typing import Any, NamedTuple, cast, get_args
 
 from mathlm.core.records import Document
 from mathlm.corpus.batches import (
-    Judged,
     Settings,
     document_of,
     judge,
@@ -24,7 +24,7 @@ from mathlm.corpus.prefilter import mark
 from mathlm.corpus.quality.language import detect
 from mathlm.corpus.quality.prose import count_formulas
 from mathlm.corpus.sources.archives import Place
-from mathlm.corpus.sources.items import Failed, Page
+from mathlm.corpus.sources.items import Failed, Loaded, Page, Taken
 from mathlm.corpus.sources.shards import Shard
 from mathlm.corpus.web_filters import Check, Mode, web_filters
 
@@ -33,32 +33,53 @@ Row = dict[str, Any]
 and `step` stands only with what waits until duplicates are gone."""
 
 
-def explain_page(
-    item: tuple[str, str, dict[str, Any]], *, settings: str, filters: str, mode: Mode
-) -> dict[str, Any]:
-    """`{reason, details}` of a file's page: why it would be dropped or fail, and every check.
+class Where(NamedTuple):
+    """Where a page lies: in a shard of its source, and what its id is."""
+
+    id: str
+    shard: Shard
+    place: Place = Place(0)
+
+
+_RECORDS_AT_A_PLACE = 1000
+"""In a gzip member of several records a place is that of the member."""
+MAX_EXCERPT = 2000
+"""Characters of a page's text that go with its explanation."""
+
+
+def explain_page(where: Where, *, settings: str, filters: str, mode: Mode) -> dict[str, Any]:
+    """`{reason, details, text}` of a page: why it would be dropped or fail, and every check.
 
     `reason` is that of the first gate or filter that objects, in the order of reading; what later
-    ones find stands in the details too. `settings` and `filters` are JSON.
+    ones find stands in the details too; `text` is the beginning of the page's text. `settings` and
+    `filters` are JSON.
     """
     chosen = settings_of(settings)
     web = WebFilters.model_validate_json(filters)
-    reader = open_pages(chosen.source, Shard(item[1], items=(item,)), lambda phase: None)
-    for taken in reader.pages(Place(0)):
-        if not isinstance(taken, Page):
-            return {"reason": taken.reason, "details": []}
-        try:
-            judged = judge(taken, chosen)
-        except Exception as error:  # noqa: BLE001 (the item boundary, as in reading)
-            return {"reason": "error", "details": [{"filter": "read", "note": str(error)[:300]}]}
-        details = _details(taken, judged, chosen, (web, mode))
-        final = (row["reason"] for row in details if row.get("step") and "reason" in row)
-        return {"reason": judged.reason or next(final, None), "details": details}
-    return {"reason": "empty", "details": []}
+    reader = open_pages(chosen.source, where.shard, lambda phase: None)
+    for taken in itertools.islice(reader.pages(where.place), _RECORDS_AT_A_PLACE):
+        if taken.id == where.id:
+            return _explained(taken, chosen, (web, mode))
+    return {"reason": "not found in its source", "details": [], "text": ""}
+
+
+def _explained(taken: Taken, settings: Settings, given: tuple[WebFilters, Mode]) -> dict[str, Any]:
+    if not isinstance(taken, Page):
+        return {"reason": taken.reason, "details": [], "text": ""}
+    try:
+        judged = judge(taken, settings)
+    except Exception as error:  # noqa: BLE001 (the item boundary, as in reading)
+        details = [{"filter": "read", "note": str(error)[:300]}]
+        return {"reason": "error", "details": details, "text": ""}
+    loaded = judged.loaded if judged.loaded is not None else document_of(taken, settings)[0]
+    details = _details(taken, loaded, settings, given)
+    final = (row["reason"] for row in details if row.get("step") and "reason" in row)
+    text = "" if isinstance(loaded, Failed) else loaded.text[:MAX_EXCERPT]
+    return {"reason": judged.reason or next(final, None), "details": details, "text": text}
 
 
 def _details(
-    page: Page, judged: Judged, settings: Settings, given: tuple[WebFilters, Mode]
+    page: Page, loaded: Loaded, settings: Settings, given: tuple[WebFilters, Mode]
 ) -> list[Row]:
     web, mode = given
     rows: list[Row] = []
@@ -66,7 +87,6 @@ def _details(
         found = mark(page.data, mode)
         reason = prefilter(page, settings.gates)
         rows.append(_row("prefilter", Check(reason, note=found or "no mark")))
-    loaded = judged.loaded if judged.loaded is not None else document_of(page, settings)[0]
     if isinstance(loaded, Failed):
         rows.append(_row("extraction", Check(loaded.reason, note=loaded.detail)))
         return rows

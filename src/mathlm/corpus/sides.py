@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mathlm.core.records import Provenance
 from mathlm.core.storage import atomic_group, link_members, read_json, write_json
 from mathlm.corpus.funnel import Row
 from mathlm.corpus.sources import Failed
@@ -36,7 +37,7 @@ class Side:
         """Count and note an item of which no document could be made."""
         self.row.failed[failed.reason] += 1
         more = {"detail": failed.detail} if failed.detail else {}
-        self._note(failed.id, {"failed": failed.reason, **more})
+        self._note(failed.id, {"failed": failed.reason, **more, **place_of(failed.provenance)})
 
     def add(self, other: Side) -> None:
         """Count and note what another side of the same step has."""
@@ -46,6 +47,14 @@ class Side:
     def _note(self, identifier: str, more: dict[str, Any]) -> None:
         line = {"source": self.row.source, "id": identifier, **more}
         self.lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def place_of(provenance: Provenance) -> dict[str, Any]:
+    """Where a page is to be found again: its URL, and the file and place of a record."""
+    found = {"url": provenance.url} if provenance.url else {}
+    if provenance.offset is None:
+        return found
+    return {**found, "file": provenance.file, "offset": provenance.offset}
 
 
 def save_sides(group: Path, sides: Iterable[Side]) -> None:
