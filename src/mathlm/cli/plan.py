@@ -57,12 +57,13 @@ def run(args: argparse.Namespace) -> int:
     ]
     for line in lines:
         print(json.dumps(line) if args.json else _sentence(line))
-    if not lines and not args.json:
+    changed = _changed(recipe, Path(args.out or Path("runs") / recipe.head.name))
+    if not lines and not changed and not args.json:
         print(
             "nothing to estimate: no stage of this recipe trains"
             f" (mathlm run {args.recipe} --dry-run: what a run would do)"
         )
-    for plan in _changed(recipe, Path(args.out or Path("runs") / recipe.head.name)):
+    for plan in changed:
         reasons = list(plan.differing or plan.notes)
         state = {"stage": plan.spec.name, "state": plan.state, "reasons": reasons}
         print(json.dumps(state) if args.json else _standing(plan, reasons))
