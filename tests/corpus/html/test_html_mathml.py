@@ -93,6 +93,11 @@ TABLE = {
     "</mtr></mtable>": "\\begin{aligned}\na & = b\n\\end{aligned}",
     "<mtable><mlabeledtr><mtd><mtext>(1)</mtext></mtd><mtd><mi>a</mi></mtd></mlabeledtr></mtable>":
         "a \\tag{1}",
+    "<mi>a</mi><mo>\u2261\u0338</mo><mi>b</mi>": "a\\not\\equiv b",
+    "<mi mathvariant='normal'>l</mi><mi mathvariant='normal'>c</mi><mi mathvariant='normal'>m</mi>":
+        "\\mathrm{lcm}",
+    "<mo>(</mo><mo>mod</mo><mspace width='.3em'/><mn>7</mn><mo>)</mo>": "\\pmod{7}",
+    "<mi>a</mi><mo>mod</mo><mi>b</mi>": "a\\bmod b",
     "<munder><mrow><mi>sup</mi><mo>\u2061</mo></mrow><mi>n</mi></munder>": "\\sup_{n}",
     "<munder><mi>max</mi><mo>\u2061</mo><mspace width='1em'/><mi>n</mi></munder>": "\\max_{n}",
     "<msup><mi>f</mi><mrow>\u2033</mrow></msup>": "f''",

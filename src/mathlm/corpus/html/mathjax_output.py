@@ -251,7 +251,8 @@ def _svg_text(lex: LexborNode) -> str:
 
 
 def _is_surd(node: Node) -> bool:
-    return node.tag == "mo" and node.children == ["√"]
+    """The root sign, also a tall one that is put together from pieces."""
+    return node.tag == "mo" and re.search("[√⎷]", plain_text(node)) is not None
 
 
 def _by_height(lex: LexborNode, depth: int) -> list[Node]:

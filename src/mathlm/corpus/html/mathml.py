@@ -21,12 +21,13 @@ def to_latex(math: Node) -> str:
     """LaTeX for a `<math>` element (or any element inside one); empty when it holds nothing."""
     _inherit(math, None)
     latex = rows.row(elements(math), _convert_at(0)).strip()
-    return _MODULO.sub(r"\\pmod{\1}", latex) if "{mod}" in latex else latex
+    return _MODULO.sub(r"\\pmod{\1}", latex) if "mod" in latex else latex
 
 
 # What converters make of `\pmod{n}`.
 _MODULO = re.compile(
-    r"(?:\\q?quad|\\[;:, ]|~| )*\(\\(?:mathrm|operatorname|text)\{mod\}(?:\\[;:, ]|~| )*([^()]*)\)"
+    r"(?:\\q?quad|\\[;:, ]|~| )*\(\\(?:(?:mathrm|mathit|operatorname|text)\{mod\}|bmod)"
+    r"(?:\\[;:, ]|~| )*([^()]*)\)"
 )
 _TOKENS_STYLED = frozenset(("mi", "mn", "mo", "ms", "mtext"))
 

@@ -17,6 +17,7 @@ Convert = Callable[[Node], str]
 _TALL = re.compile(
     r"\\(?:d?frac|sum|int|prod|coprod|begin|genfrac|binom|over|under|bigcup|bigcap|left|big|iint|oint|limits|sqrt|x?cancel)"
 )
+_LETTERS = re.compile(r"(?:\\mathrm\{[A-Za-z]+\}){2,}")
 _MATRICES = {
     ("(", ")"): "pmatrix",
     ("[", "]"): "bmatrix",
@@ -61,11 +62,14 @@ def _lone_operator(node: Node) -> Node:
 
 
 def _tidy(latex: str) -> str:
-    return (
-        re.sub(r" {2,}", " ", latex).strip(" ")
-        if "  " in latex or latex[:1] == " " or latex[-1:] == " "
-        else latex
-    )
+    """Without needless spaces; upright letters one by one as the word that they spell."""
+    if "}\\mathrm{" in latex:
+        latex = _LETTERS.sub(
+            lambda run: "\\mathrm{" + "".join(re.findall(r"\{(\w+)\}", run[0])) + "}", latex
+        )
+    if "  " in latex or latex[:1] == " " or latex[-1:] == " ":
+        return re.sub(r" {2,}", " ", latex).strip(" ")
+    return latex
 
 
 def _spaced(nodes: list[Node], position: int, convert: Convert) -> str:

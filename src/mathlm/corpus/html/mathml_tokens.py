@@ -6,6 +6,7 @@ Not here: what tokens do together (rows, scripts).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 from mathlm.corpus.html.nodes import Node, plain_text
@@ -137,6 +138,7 @@ def operator(node: Node) -> str:
     text = text_of(node)
     if not text.isascii():
         text = "".join(character for character in text if character not in _BLANK)
+        text = unicodedata.normalize("NFC", text) if "\u0338" in text else text
     if text in FUNCTIONS:
         return f"\\{text}"
     if text == "⊥":
