@@ -49,6 +49,7 @@ _NOTES = re.compile(
     r"|exercise|(?:^|\s)topic(?:\s|$)",
     re.IGNORECASE,
 )
+_FOOTNOTES = re.compile(r"\b(?:foot|end)-?notes?\b", re.IGNORECASE)
 _BOILERPLATE_ROLES = words(
     """
     navigation banner contentinfo complementary search menu menubar dialog alert
@@ -83,8 +84,9 @@ def _is_main_name(name: str) -> bool:
 def select(body: Node) -> Node:
     """The page's content: the smallest element that holds most of the running text, pruned."""
     _prune(body, _Page(max(body.weight, 1.0), max(body.chars, 1)))
-    root = _descend(body)
-    return root if root is body else _with_heading(body, root)
+    notes: list[Node] = []
+    root = _descend(body, notes)
+    return root if root is body else _with_heading(body, root, notes)
 
 
 class _Page(NamedTuple):
@@ -94,8 +96,8 @@ class _Page(NamedTuple):
     chars: int
 
 
-def _descend(node: Node) -> Node:
-    """The element deepest down that holds nearly all running text of the page.
+def _descend(node: Node, notes: list[Node]) -> Node:
+    """The element deepest down that holds nearly all running text; footnotes beside it in `notes`.
 
     Within an element that is the content by its name, little more is left out and no formula.
     """
@@ -111,8 +113,13 @@ def _descend(node: Node) -> Node:
             return node
         if in_main and not _is_main(best) and any(_has_math(c, best) for c in node.children):
             return node
+        notes += [c for c in elements(node) if c is not best and _is_footnotes(c)]
         node = best
     return node
+
+
+def _is_footnotes(node: Node) -> bool:
+    return _FOOTNOTES.search(f"{node.css} {node.attrs.get('id', '')}") is not None
 
 
 def _has_math(child: Child, best: Node) -> bool:
@@ -141,20 +148,18 @@ def _is_main(node: Node) -> bool:
     return _is_main_name(f"{attrs.get('class') or ''} {attrs.get('id') or ''}")
 
 
-def _with_heading(body: Node, root: Node) -> Node:
-    """The content with the page's first-level heading in front where it stood outside."""
-    if _first_headings(root):
-        return root
-    headings = [node for node in _first_headings(body) if 0 < node.chars < 300]
-    if len(headings) != 1:
+def _with_heading(body: Node, root: Node, notes: list[Node]) -> Node:
+    """The content between what stood outside of it: the page's heading and its footnotes."""
+    headings: list[Node] = []
+    if not _first_headings(root):
+        headings = [node for node in _first_headings(body) if 0 < node.chars < 300]
+    parts = [*(headings if len(headings) == 1 else ()), root, *notes]
+    if len(parts) == 1:
         return root
     holder = Node("div", {})
-    holder.children = [headings[0], root]
-    holder.chars, holder.links, holder.weight = (
-        root.chars + headings[0].chars,
-        root.links,
-        root.weight,
-    )
+    holder.children = [*parts]
+    holder.chars = sum(part.chars for part in parts)
+    holder.links, holder.weight = root.links, root.weight
     return holder
 
 

@@ -139,7 +139,8 @@ def _html_row(lex: LexborNode, depth: int) -> Iterator[Node]:
             if any(part is None for part in parts):
                 yield _html_script(name, child, depth)
             else:
-                yield _element(name, [_html_group(part, depth) for part in parts])
+                attrs = _html_attrs(name, child)
+                yield _element(name, [_html_group(part, depth) for part in parts], **attrs)
         elif name == "mspace":
             width = _WIDTH.search(child.attributes.get("style") or "")
             yield _element("mspace", [], width=width[1] if width else "0em")
@@ -197,6 +198,9 @@ def _html_attrs(name: str, lex: LexborNode) -> dict[str, str]:
     if name == "mtd":
         align = re.search(r"text-align:\s*(\w+)", style)
         return {"columnalign": align[1]} if align else {}
+    if name == "mfrac":
+        without_line = any("atop" in inner.attributes for inner in _below(lex))
+        return {"linethickness": "0"} if without_line else {}
     if name == "menclose":
         return {"notation": "box" if lex.css_first('[style*="border:"]') is not None else "none"}
     return {}
@@ -225,7 +229,8 @@ def _svg_one(lex: LexborNode, depth: int) -> Iterator[Node]:
     elif name in ("msqrt", "mroot", "mfrac"):
         inside = [list(_svg_one(child, depth + 1)) for child in _below(lex)]
         parts = [_element("mrow", part) for part in inside if part and not _is_surd(part[0])]
-        yield _element(name, parts)
+        lines = any(child.tag == "rect" for child in _below(lex))
+        yield _element(name, parts, linethickness="1" if lines else "0")
     elif name == "mtable":
         labels = lex.css_first("g[data-labels]")
         rows = _element(name, _svg_row(lex, depth + 1))
