@@ -151,7 +151,7 @@ def test_every_document_is_accounted_for(tmp_path, inputs):
     assert funnel["read", "general"]["failed"] == {"not UTF-8": 1}
     assert funnel["filter", "general"]["dropped"] == {"mathematical import": 1}
     assert {name.partition("/")[0] for name in files} == {
-        "documents", "dropped", "funnel.json", "card.md", "signatures",
+        "documents", "dropped", "funnel.json", "funnel.svg", "card.md", "signatures",
     }  # fmt: skip
     lines = (out / "dropped" / "decontaminate.jsonl").read_text().splitlines()
     (leak,) = map(json.loads, lines)

@@ -96,6 +96,8 @@ def _counts(directory: Path, config: CorpusConfig) -> Iterator[str]:
 def _funnel(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "## Funnel"
     yield ""
+    yield "![What each step took](funnel.svg)"
+    yield ""
     body = [
         [
             row["source"],

@@ -33,7 +33,7 @@ from mathlm.core.storage import (
     write_text,
 )
 from mathlm.core.streams import is_far
-from mathlm.corpus import card, funnel, steps
+from mathlm.corpus import card, funnel, funnel_picture, steps
 from mathlm.corpus.batches import settings_text
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.duplicate_steps import (
@@ -299,6 +299,7 @@ def _summarise(job: Job) -> None:
         _merge([side for side in sides if side.is_file()], f"{job.directory}/dropped/{step}.jsonl")
     funnel.check(rows)
     write_json(job.directory / "funnel.json", rows)
+    write_text(job.directory / "funnel.svg", funnel_picture.render(rows))
     write_text(job.directory / "card.md", card.render(job.directory, job.config, rows))
 
 
