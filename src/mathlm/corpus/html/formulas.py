@@ -11,10 +11,9 @@ import functools
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, unquote_plus
 
-from mathlm.corpus.html import asciimath, htmlmath, mathjax_output, mathml
-from mathlm.corpus.html.latex_text import clean, is_wrapped
+from mathlm.corpus.html import asciimath, htmlmath, images, mathjax_output, mathml
+from mathlm.corpus.html.latex_text import LATEX_LIKE, clean, is_wrapped
 from mathlm.corpus.html.markup import attributes_of, html_tree, parse_math, plain_tree
 from mathlm.corpus.html.nodes import Math, words
 
@@ -72,34 +71,7 @@ _DATA = (
 )
 DATA_SET = frozenset(_DATA)
 _TEX = re.compile(r"tex(?![a-z])", re.IGNORECASE)
-_LATEX_LIKE = re.compile(r"\\[A-Za-z]+|[\^_]|[A-Za-z0-9)\]]\s*[=<>+]\s*[-A-Za-z0-9(\\]")
-# Renderers of TeX as images: the query is the formula itself, or one of its fields.
-_RAW_QUERY = re.compile(
-    r"(?:codecogs\.com/[^?#]*|(?:mimetex|mathtex|tex)\.(?:cgi|exe)|math\.now\.sh/?|quicklatex\.com/[^?#]*)"
-    r"\?(?:from=|inline=)?(.*)|(?:tex\.s2cms\.ru|i\.upmath\.me)/(?:svg|png)/(.*)",
-    re.IGNORECASE | re.DOTALL,
-)
-_FIELD_QUERY = re.compile(
-    r"(?:latex\.php|zhihu\.com/equation|/chart|render/math)\?(?:[^#]*?&)?(?:latex|tex|chl|math)=([^&]*)",
-    re.IGNORECASE,
-)
-_IMAGE_CLASSES = words(
-    """
-    tex latex math mathtex latexImg mwe-math-fallback-image-inline mwe-math-fallback-image-display
-    ee_img tr_noresize texrender mimetex formula equation math-image
-    formulaInl formulaDsp
-    """
-)
-_ALT_SOURCE = re.compile(
-    r"latex\.php|/images/math/|/math/render/|codecogs|quicklatex|/latex|texrendr|l\.wordpress\.com|s\d*\.wp\.com/latex",
-    re.IGNORECASE,
-)
-_RENDERER_STYLE = re.compile(
-    r"\\(?:dpi|bg|fn|color)(?:_?\{?[a-z0-9]+\}?)(?=[\\\s{&]|$)|\\(?:inline|large|Large|LARGE|huge|small|tiny|normalsize)(?![A-Za-z])|\\,(?=\s*$)"
-)
 _PREVIEW = "MathJax_Preview"
-# An alternative text in which two-dimensional layout was flattened.
-_DRAWN = re.compile(r"--|\s{2,}|√|\|\||−−|∘")
 
 
 @functools.lru_cache(maxsize=8192)
@@ -180,7 +152,7 @@ def _failed(lex: LexborNode) -> Math | None:
     text = lex.text(deep=True)
     if text.startswith("ParseError"):
         return DROP
-    return Math(clean(text), False) if _LATEX_LIKE.search(text) and "$" not in text else None
+    return Math(clean(text), None) if LATEX_LIKE.search(text) and "$" not in text else None
 
 
 def _math_follows(lex: LexborNode) -> bool:
@@ -293,7 +265,7 @@ def _raw(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
     if "$" in text and (not named or "$" in _INNER.sub("", text.replace("\\$", ""))):
         return None
     short = len(text) < 40 and (words & {"wp-katex-eq", "tex", "latex"} or not _WORD.search(text))
-    if not (named or short or _LATEX_LIKE.search(text)):
+    if not (named or short or LATEX_LIKE.search(text)):
         return None
     by_place = kind is None and (lex.tag == "div" or "\\begin{" in text)
     return Math(clean(text), None if by_place else bool(kind))
@@ -301,11 +273,11 @@ def _raw(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
 
 def _pictured(lex: LexborNode, attrs: Attrs) -> Math | None:
     """An image that is all of the element (Sphinx puts the class on what is around displays)."""
-    images = lex.css("img")
-    if len(images) != 1 or re.search(r"[^\W\d_]", lex.text(deep=True)):
+    pictures = lex.css("img")
+    if len(pictures) != 1 or re.search(r"[^\W\d_]", lex.text(deep=True)):
         return None
-    latex = clean(images[0].attributes.get("alt") or "")
-    if not latex or (len(latex) > 2 and not _LATEX_LIKE.search(latex)):
+    latex = images.of_alt(pictures[0].attributes.get("alt") or "")
+    if not latex or (len(latex) > 2 and not LATEX_LIKE.search(latex)):
         return None
     return Math(latex, lex.tag == "div" or None)
 
@@ -363,7 +335,7 @@ def _by_data(lex: LexborNode, tag: str, attrs: Attrs) -> Math | None:
     ):
         value = clean(attrs.get(name) or "")
         sure = name in ("data-tex", "data-latex", "data-expr", "data-katex")
-        if value and (_LATEX_LIKE.search(value) or (sure and len(value) < 60)):
+        if value and (LATEX_LIKE.search(value) or (sure and len(value) < 60)):
             css = attrs.get("class") or ""
             block = (
                 attrs.get("data-display") in ("true", "block")
@@ -411,7 +383,7 @@ def _mathjax3(lex: LexborNode, attrs: Attrs) -> Math | None:
         return Math(latex, display)
     # Not yet typeset: the TeX is the element's text.
     text = lex.text(deep=True)
-    if _LATEX_LIKE.search(text) and lex.css_first("mjx-math") is None:
+    if LATEX_LIKE.search(text) and lex.css_first("mjx-math") is None:
         return Math(clean(text), display)
     drawn = mathjax_output.tree(lex)
     latex = clean(mathml.to_latex(drawn)) if drawn is not None else ""
@@ -425,43 +397,7 @@ def _mathjax_tag(lex: LexborNode, attrs: Attrs) -> Math | None:
 
 
 def _image(lex: LexborNode, attrs: Attrs) -> Math | None:
-    """An image's formula: from its address, or from the text that stands for it."""
-    source = attrs.get("data-src") or attrs.get("src") or attrs.get("data-lazy-src") or ""
-    alt = clean(attrs.get("alt") or "")
-    if match := _RAW_QUERY.search(source):
-        return _queried(unquote(match[1] or match[2]), alt)
-    if match := _FIELD_QUERY.search(source):
-        return _queried(unquote_plus(match[1]), alt)
-    css = attrs.get("class") or ""
-    if attrs.get("data-eeimg") or "data-formula" in attrs:
-        latex = clean(attrs.get("data-formula") or "") or alt
-        return Math(latex, "\\begin" in latex or None) if latex else None
-    if "x-ck12" in css and alt:
-        return Math(clean(unquote(attrs["alt"])), "block" in css or None)
-    wrapped = is_wrapped(attrs.get("alt") or "")
-    named = not _IMAGE_CLASSES.isdisjoint(css.split()) or _ALT_SOURCE.search(source)
-    looks = _LATEX_LIKE.search(alt) or (
-        "$" not in alt if wrapped is not None else len(alt) < 40 and not _WORD.search(alt)
-    )
-    if alt and named and wrapped is None and not alt.isascii() and "\\" not in alt:
-        latex = "" if _DRAWN.search(alt) else htmlmath.spelled(alt)
-        return Math(latex, None) if latex else DROP
-    if "\n" in alt and "\\" not in alt:
-        return DROP
-    if alt and looks and (named or wrapped is not None):
-        return Math(alt, wrapped or "display" in css or (False if "formulaInl" in css else None))
-    return DROP
-
-
-def _queried(query: str, alt: str) -> Math:
-    """The formula of a renderer's query, without the renderer's own commands."""
-    text = query.replace("&space;", " ").replace("&plus;", "+").replace("&hash;", "#")
-    latex = clean(_RENDERER_STYLE.sub("", text))
-    while latex.startswith(("\\ ", "\\,", "\\!")):
-        latex = latex[2:].lstrip()
-    if _LATEX_LIKE.search(alt) and len(alt) > len(latex) + 3:
-        latex = alt
-    return Math(latex, False if "\\inline" in text else None)
+    return images.read(attrs) or DROP
 
 
 def _copy(lex: LexborNode, attrs: Attrs) -> Math:
@@ -493,6 +429,6 @@ def _mathml_text(lex: LexborNode) -> str:
     if latex := clean(_annotation(lex)):
         return latex
     alt = clean(lex.attributes.get("alttext") or "")
-    if alt and (_LATEX_LIKE.search(alt) or (len(alt) <= 2 and lex.tag == "math")):
+    if alt and (LATEX_LIKE.search(alt) or (len(alt) <= 2 and lex.tag == "math")):
         return alt
     return clean(mathml.to_latex(plain_tree(lex)))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import html
 import re
 
+LATEX_LIKE = re.compile(r"\\[A-Za-z]+|[\^_]|[A-Za-z0-9)\]]\s*[=<>+]\s*[-A-Za-z0-9(\\]")
+"""What tells TeX from words."""
 _WRAPPED = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$"))
 _CDATA = re.compile(r"%?\s*(?:<!\[CDATA\[|\]\]>)")
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*(?:\n|$)")
