@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mathlm.cli import main
-from mathlm.corpus import steps
+from mathlm.corpus import read_steps
 
 RECIPE = """
 name = "toy"
@@ -147,7 +147,7 @@ def test_a_killed_stage_reads_again_only_the_source_that_changed(made, monkeypat
     _, folder, run = made
     expected = json.loads((run / "corpus" / "funnel.json").read_text())
     shutil.rmtree(run)
-    read, calls = steps.read_source, []
+    read, calls = read_steps.read_source, []
 
     def stopping(name, *given, **target):
         calls.append(name)
@@ -155,7 +155,7 @@ def test_a_killed_stage_reads_again_only_the_source_that_changed(made, monkeypat
             raise KeyboardInterrupt
         read(name, *given, **target)
 
-    monkeypatch.setattr(steps, "read_source", stopping)
+    monkeypatch.setattr(read_steps, "read_source", stopping)
     assert main(["run", "recipe.toml", "--quiet"]) == 130
     with (folder / "lines.jsonl").open("a") as file:
         file.write(json.dumps({"text": prose("late")}) + "\n")

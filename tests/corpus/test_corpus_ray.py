@@ -15,7 +15,7 @@ import pytest
 from mathlm.core.processes import Pool
 from mathlm.core.records import Problem
 from mathlm.core.stage import StageContext
-from mathlm.corpus import reading, steps
+from mathlm.corpus import read_steps, reading
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.funnel import check
 from mathlm.corpus.stage import run
@@ -92,7 +92,7 @@ def killed_and_not(cluster, folder, config, kills):
 
 
 def test_two_nodes_and_the_loss_of_one(ray_cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(steps, "_PART_BYTES", 20_000)
+    monkeypatch.setattr(read_steps, "_FILE_BYTES", 20_000)
     config = inputs(tmp_path / "in", 40, 60)
     expected = killed_and_not(ray_cluster, tmp_path, config, kills=1)
     dropped = {name for name in expected if name.startswith("dropped/")}
@@ -102,7 +102,7 @@ def test_two_nodes_and_the_loss_of_one(ray_cluster, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_many_losses(ray_cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(steps, "_PART_BYTES", 200_000)
+    monkeypatch.setattr(read_steps, "_FILE_BYTES", 200_000)
     killed_and_not(ray_cluster, tmp_path, inputs(tmp_path / "in", 600, 3000), kills=6)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from mathlm.core.errors import UserError
@@ -15,20 +12,18 @@ from mathlm.corpus.source_config import (
     HtmlSource,
     ProblemsSource,
     PythonSource,
-    RecordsSource,
-    Source,
     TextSource,
 )
-from mathlm.corpus.sources import Failed, Services, list_items, read
-from mathlm.corpus.sources.files import decode
+from mathlm.corpus.sources import list_items, load_problems
+from mathlm.corpus.sources.files import decode, load_files
 from mathlm.corpus.sources.packages import locate, provenance_of
 from mathlm.corpus.sources.shards import shards_of
 
 QUIET = Progress(quiet=True)
 
 
-def load(source: Source):
-    return list(read("s", source, Services(QUIET)).loaded)
+def load(source: PythonSource):
+    return list(load_files(list_items(source, QUIET)[: source.max_documents], "s"))
 
 
 def test_packages_are_found_without_being_imported():
@@ -96,25 +91,10 @@ def test_decoding(data, text):
     assert decode(data) == text
 
 
-def test_records_from_jsonl_and_parquet(tmp_path):
-    rows = [{"body": "one", "key": 7}, {"body": None, "key": 8}, {"body": "three"}]
-    jsonl, parquet = tmp_path / "a.jsonl", tmp_path / "a.parquet"
-    jsonl.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n" + "[" * 100_000)
-    pq.write_table(pa.Table.from_pylist(rows), parquet)
-    for kind, path in (("jsonl", jsonl), ("parquet", parquet)):
-        loaded = load(RecordsSource(kind=kind, files=(str(path),), text="body", id="key"))
-        assert [item.id for item in loaded[:3]] == ["7", "8", f"a.{kind}:2"]
-        assert [type(item) for item in loaded[:2]] == [type(loaded[0]), Failed]
-        assert loaded[0].text == "one"
-        assert loaded[2].provenance.offset == 2
-    with pytest.raises(UserError, match="no column 'text'"):
-        load(RecordsSource(kind="parquet", files=(str(parquet),)))
-    with pytest.raises(UserError, match="no Parquet file"):
-        load(RecordsSource(kind="parquet", files=(str(jsonl),), text="body"))
-
-
 def test_problems_are_the_same_for_a_seed():
-    first = load(ProblemsSource(count=5, seed=3))
-    assert first == load(ProblemsSource(count=5, seed=3))
-    assert [d.text for d in first] != [d.text for d in load(ProblemsSource(count=5, seed=4))]
+    first, again, other = (
+        list(load_problems(ProblemsSource(count=5, seed=n), "s")) for n in (3, 3, 4)
+    )
+    assert first == again
+    assert [d.text for d in first] != [d.text for d in other]
     assert len({document.id for document in first}) == 5

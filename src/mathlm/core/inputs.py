@@ -12,7 +12,7 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -240,6 +240,12 @@ def expand(pattern: str) -> list[str]:
 def stamp_of(url: str) -> Stamp:
     """What the file system says of a file; `UserError` where there is none."""
     return retried(url, lambda: _look(url))
+
+
+def stamps_of(urls: Sequence[str]) -> list[Stamp]:
+    """The same of many files, of far ones at once."""
+    with ThreadPoolExecutor(_REQUESTS if any(map(is_far, urls)) else 1) as threads:
+        return list(threads.map(stamp_of, urls))
 
 
 def _look(url: str) -> Stamp:

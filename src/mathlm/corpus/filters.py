@@ -11,7 +11,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from mathlm.core.records import Document, Provenance
 from mathlm.corpus.code.imports import imports_mathematics
@@ -31,6 +31,11 @@ from mathlm.corpus.prefilter import (
 from mathlm.corpus.selectors import read_selectors
 from mathlm.corpus.source_config import HtmlSource, Source, WebSource, is_web
 from mathlm.corpus.web_filters import Check, scorer, web_filters
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
 
 Filter = Callable[[Document], str | None]
 
@@ -94,6 +99,20 @@ def filters_of(source: Source, mode: Mode) -> dict[str, Filter]:
     if "mathematical_code" in chosen:
         chosen["mathematical_code"] = functools.partial(code, mode=mode)
     return chosen
+
+
+def suspects(filters: Mapping[str, Filter], texts: pa.Array) -> npt.NDArray[np.intp]:
+    """Which texts the filters have to look at one by one, where a look at all can clear the rest.
+
+    `blank` alone objects to no text that begins with a visible character of ASCII.
+    """
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if tuple(filters) != ("blank",):
+        return np.arange(len(texts))
+    clear = pc.match_substring_regex(texts, "^[!-~]")
+    return np.flatnonzero(~clear.to_numpy(zero_copy_only=False))
 
 
 def first_reason(document: Document, filters: Sequence[Filter]) -> str | None:

@@ -101,4 +101,4 @@ def filter_finally(
         first += tables.number_of_rows(file)
     for _ in executor.map(filter_file, [t for t in tasks if not is_made_by(t.target, key)]):
         pass
-    join_groups([task.target for task in tasks], Row(STEP, source), target=target)
+    join_groups([task.target for task in tasks], [Row(STEP, source)], target=target)

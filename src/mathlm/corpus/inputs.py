@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from mathlm.core.inputs import InputFile, Lister, below, files_of, named, stamp_of
+from mathlm.core.inputs import InputFile, Lister, below, files_of, named, stamps_of
 from mathlm.core.progress import Progress
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.filter_config import MODELS
@@ -76,7 +76,8 @@ def files_as_they_are(source: Source) -> str:
     Raises `UserError` where a file named does not exist.
     """
     if isinstance(source, RecordsSource):
-        files: Iterable[InputFile] = (InputFile(f, f, stamp_of(f)) for f in files_of(source.files))
+        names = list(files_of(source.files))
+        files: Iterable[InputFile] = map(InputFile, names, names, stamps_of(names))
     else:
         lister = source_files(source)
         files = lister() if lister is not None else ()

@@ -171,4 +171,4 @@ def without_repeated_lines(
         pass
     for source in read:
         of_source = [to for (s, _), to in zip(files, parts, strict=True) if s == source]
-        join_groups(of_source, Row(STEP, source), target=(path / source, key))
+        join_groups(of_source, [Row(STEP, source)], target=(path / source, key))

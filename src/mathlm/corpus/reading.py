@@ -29,7 +29,7 @@ from mathlm.corpus import tables
 from mathlm.corpus.batches import STEPS, Batch, Blame, Request, UnderWork, settings_text, under_work
 from mathlm.corpus.filter_config import WebFilters
 from mathlm.corpus.funnel import Row
-from mathlm.corpus.sides import Side, join_part, save_rows, save_sides
+from mathlm.corpus.sides import Side, join_groups, save_sides
 from mathlm.corpus.source_config import UrlsSource, WebSource
 from mathlm.corpus.sources import OpenPool, Services
 from mathlm.corpus.sources.archives import Place
@@ -256,7 +256,12 @@ class WebReader:
                     self._read_elsewhere(readings, settings, task)
                 self._read_at_once(readings, pool, task)
                 self._mend(readings, pool, task)
-        _join(readings, (self.source, total), target)
+        rows = [Row(step, self.name) for step in STEPS]
+        groups, beyond = (
+            [reading.target for reading in readings],
+            (total, self.source.max_documents),
+        )
+        join_groups(groups, rows, target=target, beyond=beyond)
         shutil.rmtree(self.work, ignore_errors=True)
 
     def _pool_settings(self) -> PoolSettings:
@@ -361,18 +366,3 @@ def _carry(
     if before is None or expected is not None:
         return manifest
     return {**manifest, "next": before[1]["next"]}
-
-
-def _join(
-    readings: Sequence[Reading], given: tuple[WebSource, int | None], target: tuple[Path, str]
-) -> None:
-    """Commit the shards' groups as one."""
-    source, total = given
-    path, key = target
-    rows = {step: Row(step, path.name) for step in STEPS}
-    known: dict[str, Any] = {}
-    with atomic_group(path, {"settings": key}, known=known) as group:
-        for number, reading in enumerate(readings):
-            known |= join_part(reading.target, number, list(rows.values()), group)
-        rows["select"].count_beyond(total, source.max_documents)
-        save_rows(group, list(rows.values()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,28 +77,35 @@ def rows_of(group: Path) -> list[dict[str, Any]]:
     return list(read_json(group / "rows.json"))
 
 
-def join_groups(groups: Sequence[Path], row: Row, *, target: tuple[Path, str]) -> None:
-    """Commit the groups that a step made of a source's files as one; `row` is the step's, empty."""
+def join_groups(
+    groups: Sequence[Path],
+    rows: Sequence[Row],
+    *,
+    target: tuple[Path, str],
+    beyond: tuple[int | None, int | None] = (None, None),
+) -> None:
+    """Commit the groups that steps made of a source's parts as one; `rows` are theirs, empty.
+
+    `beyond`: how many items the source has and at most so many are read; the first step counts
+    what was left unread.
+    """
     path, key = target
     flags, known = list[Path](), dict[str, Any]()
     with atomic_group(path, {"settings": key}, known=known) as whole:
         for number, group in enumerate(groups):
-            known |= join_part(group, number, [row], whole)
+            known |= _join(group, number, {row.step: row for row in rows}, whole)
             flags += group.glob("kept.npy")
         if flags:
             np.save(whole / "kept.npy", np.concatenate([np.load(file) for file in flags]))
-        save_rows(whole, [row])
+        rows[0].count_beyond(*beyond)
+        save_rows(whole, rows)
 
 
-def join_part(group: Path, number: int, rows: Sequence[Row], whole: Path) -> dict[str, Any]:
-    """Add a part's counts to `rows`, and its documents and side files to the group `whole`.
-
-    Returns the manifest's entries of the documents.
-    """
-    by_step = {row.step: row for row in rows}
+def _join(group: Path, number: int, rows: Mapping[str, Row], whole: Path) -> dict[str, Any]:
+    """Add a part's counts, side files and documents; returns the manifest's entries of these."""
     for other in map(Row.of, rows_of(group)):
-        by_step[other.step].add(other)
-    for side in (f"{step}.jsonl" for step in by_step):
+        rows[other.step].add(other)
+    for side in (f"{step}.jsonl" for step in rows):
         if (group / side).is_file():
             with (group / side).open("rb") as part, (whole / side).open("ab") as to:
                 shutil.copyfileobj(part, to)

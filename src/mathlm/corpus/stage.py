@@ -33,7 +33,7 @@ from mathlm.core.storage import (
     write_text,
 )
 from mathlm.core.streams import is_far
-from mathlm.corpus import card, funnel, funnel_picture, steps
+from mathlm.corpus import card, funnel, funnel_picture, read_steps
 from mathlm.corpus.batches import settings_text
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.duplicate_steps import (
@@ -54,6 +54,7 @@ from mathlm.corpus.inputs import files_as_they_are
 from mathlm.corpus.line_steps import without_repeated_lines
 from mathlm.corpus.overlap_steps import mark_overlaps
 from mathlm.corpus.reading import WebReader, inputs_digest
+from mathlm.corpus.sides import rows_of
 from mathlm.corpus.source_config import is_web
 from mathlm.corpus.sources import OpenPool, Services, open_pool
 from mathlm.corpus.sources.shards import Shard, shards_of
@@ -184,8 +185,9 @@ class Job:
                 reader = WebReader(name, source, services, mode, settings, work, self.filters)
                 reader.read(*self.inputs[name], target=(target, key))
             else:
-                filters = steps.filters_of(source, self.config.mode)
-                steps.read_source(name, source, (filters, services), target=(target, key))
+                given = (source, self.config.mode, services)
+                scratch = self.group("parts", name)
+                read_steps.read_source(name, given, target=(target, key), scratch=scratch)
 
     def texts(self, source: str) -> Path:
         """Where a source's documents stand once read, without repeated lines where those go."""
@@ -294,7 +296,7 @@ def _summarise(job: Job) -> None:
     for step in funnel.STEPS:
         for groups in places:
             for group in filter(Path.is_dir, groups):
-                rows += [row for row in steps.rows_of(group) if row["step"] == step]
+                rows += [row for row in rows_of(group) if row["step"] == step]
         sides = [group / f"{step}.jsonl" for groups in places for group in groups]
         _merge([side for side in sides if side.is_file()], f"{job.directory}/dropped/{step}.jsonl")
     funnel.check(rows)

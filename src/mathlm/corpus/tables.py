@@ -192,6 +192,11 @@ def read_groups(path: Path, begin: int, end: int) -> Iterator[tuple[int, pa.Tabl
 def read_documents(paths: Iterable[Path]) -> Iterator[Document]:
     """All documents, in the order of the files."""
     for table in read_batches(paths, SCHEMA.names):
-        for row in table.to_pylist():
-            row["provenance"] = Provenance.model_construct(**row["provenance"])
-            yield Document.model_construct(**row)
+        yield from documents_of(table)
+
+
+def documents_of(table: pa.Table) -> Iterator[Document]:
+    """The documents of a table of `SCHEMA`."""
+    for row in table.to_pylist():
+        row["provenance"] = Provenance.model_construct(**row["provenance"])
+        yield Document.model_construct(**row)

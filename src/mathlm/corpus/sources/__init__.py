@@ -5,7 +5,6 @@ Not here: web pages, which go through worker processes (`corpus/reading.py`).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +17,9 @@ from mathlm.corpus.source_config import (
     CodeSource,
     ProblemsSource,
     PythonSource,
-    RecordsSource,
-    Source,
     TextSource,
 )
-from mathlm.corpus.sources import tables
-from mathlm.corpus.sources.files import load_files, stable_order, unique
+from mathlm.corpus.sources.files import stable_order, unique
 from mathlm.corpus.sources.general import general_items
 from mathlm.corpus.sources.items import Failed, Item, Loaded
 from mathlm.corpus.sources.packages import package_items
@@ -40,14 +36,6 @@ def open_pool(**settings: Any) -> Pool:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A source being read: how many items it has (None: not known before) and its documents."""
-
-    total: int | None
-    loaded: Iterator[Loaded]
-
-
-@dataclass(frozen=True)
 class Services:
     """What readers are handed beside their settings."""
 
@@ -55,18 +43,6 @@ class Services:
     workers: int = 1
     open_pool: OpenPool = open_pool
     executor: Executor = field(default_factory=Local)
-
-
-def read(name: str, source: Source, services: Services) -> Reading:
-    """Open the source `name`; at most `source.max_documents` items will come."""
-    if isinstance(source, ProblemsSource):
-        return Reading(source.count, _cap(_problems(source, name), source))
-    if isinstance(source, RecordsSource):
-        return Reading(None, _cap(tables.read_records(source, name), source))
-    assert isinstance(source, PythonSource | CodeSource | TextSource)
-    items = list_items(source, services.progress)
-    taken = items[: source.max_documents]
-    return Reading(len(items), load_files(taken, name))
 
 
 def list_items(source: PythonSource | CodeSource | TextSource, progress: Progress) -> list[Item]:
@@ -79,11 +55,8 @@ def list_items(source: PythonSource | CodeSource | TextSource, progress: Progres
     return stable_order(unique(general_items(source, progress)))
 
 
-def _cap(loaded: Iterator[Loaded], source: Source) -> Iterator[Loaded]:
-    return itertools.islice(loaded, source.max_documents)
-
-
-def _problems(source: ProblemsSource, name: str) -> Iterator[Loaded]:
+def load_problems(source: ProblemsSource, name: str) -> Iterator[Loaded]:
+    """The generated problems in order."""
     from mathlm.tasks.arithmetic import training_texts
 
     for identifier, text in training_texts(source.count, source.seed):
@@ -95,9 +68,8 @@ __all__ = [
     "Item",
     "Loaded",
     "OpenPool",
-    "Reading",
     "Services",
     "list_items",
+    "load_problems",
     "open_pool",
-    "read",
 ]

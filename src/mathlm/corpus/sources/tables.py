@@ -1,6 +1,6 @@
-"""The user's own records: lines of JSON, or rows of Parquet, with a field of text.
+"""The user's own records: lines of JSON, or rows of Parquet.
 
-Not here: fields that hold web pages (`rows.py`), what the texts must be. A line that cannot be read
+Not here: what they hold, web pages (`rows.py`) or text (`columns.py`). A line that cannot be read
 is a counted failure, never the end.
 """
 
@@ -10,25 +10,16 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mathlm.core.errors import UserError
-from mathlm.core.inputs import files_of
-from mathlm.core.records import Document, Provenance
 from mathlm.core.storage import read_lines
 from mathlm.core.streams import open_bytes
-from mathlm.corpus.source_config import RecordsSource
-from mathlm.corpus.sources.items import Failed, Loaded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _BATCH_ROWS = 256
-
-
-def read_records(config: RecordsSource, source: str) -> Iterator[Loaded]:
-    """A document or a failure for each record, in the order of files and records."""
-    fields = (config.text, config.id, config.url, config.date)
-    for file in files_of(config.files):
-        for number, row in rows_of(file, config.kind, fields):
-            yield _document(row, config, (source, file, number))
 
 
 def rows_of(file: str, kind: str, fields: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
@@ -36,10 +27,15 @@ def rows_of(file: str, kind: str, fields: tuple[str, ...]) -> Iterator[tuple[int
 
     A line that is no JSON is None, and so is what a damaged file ends in.
     """
-    return _parquet_rows(file, fields) if kind == "parquet" else _json_rows(file)
+    if kind != "parquet":
+        yield from json_rows(file)
+        return
+    for first, batch in parquet_batches(file, fields):
+        yield from enumerate(objects_of(batch), first)
 
 
-def _json_rows(file: str) -> Iterator[tuple[int, Any]]:
+def json_rows(file: str) -> Iterator[tuple[int, Any]]:
+    """Lines with their numbers, empty ones left out."""
     number = -1
     try:
         for number, line in read_lines(file):
@@ -65,45 +61,78 @@ def _broken() -> tuple[type[Exception], ...]:
     return EOFError, zlib.error, gzip.BadGzipFile, ZstdError
 
 
-def _parquet_rows(file: str, fields: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
+def parquet_batches(
+    file: str, fields: tuple[str, ...], groups: tuple[int, int] | None = None
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Batches of the fields, each with the number of its first row; of some row groups or of all.
+
+    Raises `UserError` where the file is none, is damaged or lacks the first field.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    number = 0
     try:
         with open_bytes(file) as stream:
             table = pq.ParquetFile(stream)
             if fields[0] not in table.schema_arrow.names:
                 raise UserError(f"{file} has no column {fields[0]!r} (set `text` or `html`)")
-            columns = [n for n in fields if n in table.schema_arrow.names]
-            for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
-                for row in batch.to_pylist():
-                    yield number, row
-                    number += 1
+            begin, end = groups or (0, table.num_row_groups)
+            first = sum(table.metadata.row_group(group).num_rows for group in range(begin))
+            batches = table.iter_batches(
+                batch_size=_BATCH_ROWS,
+                columns=[name for name in fields if name in table.schema_arrow.names],
+                row_groups=range(begin, end),
+            )
+            for batch in batches:
+                yield first, batch
+                first += batch.num_rows
     except pa.ArrowInvalid as error:
         raise UserError(f"{file} is no Parquet file: {error}") from None
+    except OSError as error:
+        raise UserError(f"{file} is damaged: {error}") from None
+
+
+def group_sizes(file: str) -> list[int]:
+    """The bytes of each of a Parquet file's row groups, as stored."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with open_bytes(file) as stream:
+            found = pq.read_metadata(stream)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{file} is no Parquet file: {error}") from None
+    groups = map(found.row_group, range(found.num_row_groups))
+    return [
+        sum(group.column(number).total_compressed_size for number in range(group.num_columns))
+        for group in groups
+    ]
+
+
+def objects_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Rows as objects; text that is not UTF-8 has lone surrogates for the bytes that are none."""
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError:
+        columns = {name: _values(batch.column(at)) for at, name in enumerate(batch.schema.names)}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _values(column: pa.Array) -> list[Any]:
+    import pyarrow as pa
+
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        pass
+    try:
+        values = column.cast(pa.large_binary()).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # such bytes deep inside a structure
+        return [None] * len(column)
+    return [value and value.decode("utf-8", "surrogateescape") for value in values]
 
 
 def identifier_of(row: dict[str, Any], field: str, otherwise: str) -> str:
     """The row's id as text that can be written."""
     value = row.get(field)
     return otherwise if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
-
-
-def _document(row: Any, config: RecordsSource, place: tuple[str, str, int]) -> Loaded:
-    source, file, number = place
-    name = file.rpartition("/")[2]
-    provenance = Provenance(file=name, offset=number)
-    if not isinstance(row, dict):
-        return Failed(f"{name}:{number}", "not a JSON object", provenance=provenance)
-    url, date = (identifier_of(row, field, "") or None for field in (config.url, config.date))
-    provenance = Provenance(file=name, offset=number, url=url, date=date)
-    identifier = identifier_of(row, config.id, f"{name}:{number}")
-    text = row.get(config.text)
-    if not isinstance(text, str):
-        return Failed(identifier, "no text", provenance=provenance)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return Failed(identifier, "not Unicode", "a lone surrogate", provenance)
-    return Document(id=identifier, text=text, source=source, provenance=provenance)
