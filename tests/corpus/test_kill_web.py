@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -63,6 +64,51 @@ def killed_runs(tmp_path, shared, mutation, *, directories, kills, pages):
         assert tree(directory) == expected
         shared.committed(directory / "web")
     return done
+
+
+@pytest.mark.parametrize(
+    "parts", [(0.6,), pytest.param((0.1, 0.3, 0.5, 0.7, 0.9), marks=pytest.mark.slow)]
+)
+def test_interrupted(tmp_path, shared, parts):
+    """Ctrl-C goes to all processes: one line, no process left, the same bytes afterwards."""
+    for number in range(2):
+        records = [
+            (f"https://e.org/{n}", shared.PAGES[n % 5].replace("even", f"w{n} even").encode(), None)
+            for n in range(150)
+        ]
+        shared.warc_of(records, tmp_path / f"{number}.warc.gz")
+
+    def start(out):
+        command = [
+            sys.executable, "-m", "mathlm", "stage", "corpus", "--out", str(tmp_path / out),
+            "sources.crawl.kind=warc", f'sources.crawl.files=["{tmp_path}/*.warc.gz"]',
+            "decontaminate.tasks=[]",
+        ]  # fmt: skip
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def ended(process):
+        said = process.communicate(timeout=60)[1]
+        return process.returncode, said
+
+    begin = time.monotonic()
+    assert ended(start("whole"))[0] == 0
+    wall = time.monotonic() - begin
+    rng, stopped = random.Random(), 0
+    for part in parts:
+        delay = rng.uniform(part - 0.1, part + 0.1) * wall
+        process = start("stopped")
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGINT)
+        code, said = ended(process)
+        assert "Traceback" not in said, f"after {delay:.2f} s"
+        if code == 130:
+            stopped += 1
+            assert said.splitlines()[-1].startswith("mathlm: stopped; what is finished is kept")
+        else:  # before or behind the command's own work, where Python is stopped as any program
+            assert code in (0, -signal.SIGINT), said
+    assert stopped and ended(start("stopped"))[0] == 0
+    documents = "documents/crawl"
+    assert tree(tmp_path / "stopped" / documents) == tree(tmp_path / "whole" / documents)
 
 
 def test_killed_three_times(tmp_path, shared, mutation):

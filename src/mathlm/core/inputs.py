@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from mathlm.core.errors import UserError
 from mathlm.core.storage import LOGS, atomic_file, read_lines, sha256_of
-from mathlm.core.streams import filesystem_of, is_far, retried
+from mathlm.core.streams import filesystem_of, is_far, may_read, retried
 
 RECORD = f"{LOGS}/inputs.jsonl"
 """Where a stage notes its inputs: beside its clocks, because times of change are clocks too."""
@@ -238,8 +238,11 @@ def expand(pattern: str) -> list[str]:
 
 
 def stamp_of(url: str) -> Stamp:
-    """What the file system says of a file; `UserError` where there is none."""
-    return retried(url, lambda: _look(url))
+    """What the file system says of a file; `UserError` where there is none to be read."""
+    found = retried(url, lambda: _look(url))
+    if not is_far(url) and not may_read(url):
+        raise UserError(f"no permission to read {url}")
+    return found
 
 
 def stamps_of(urls: Sequence[str]) -> list[Stamp]:
@@ -270,3 +273,5 @@ def below(files: Iterable[tuple[str, str]]) -> Iterator[InputFile]:
             yield InputFile(name, path, stamp_here(path))
         except FileNotFoundError:  # removed since it was listed
             continue
+        except PermissionError:
+            yield InputFile(name, path, Stamp())

@@ -29,7 +29,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from mathlm.core import environment
-from mathlm.core.errors import UserError
+from mathlm.core.errors import MachineError, UserError
 from mathlm.core.inputs import RECORD, Inputs, compare
 from mathlm.core.memory import MemoryWatch
 from mathlm.core.progress import Progress
@@ -313,8 +313,13 @@ def _standing(plan: StagePlan) -> str:
 
 def _note_inputs(plan: StagePlan, stage: Path) -> None:
     """Note what the stage reads, or what it has read where only times differ."""
-    if plan.inputs is not None and not (plan.state == "finished" and plan.inputs.other):
+    if plan.inputs is None:
+        return
+    if plan.state != "finished":
         plan.inputs.note(stage)
+    elif not plan.inputs.other:
+        with contextlib.suppress(MachineError):  # who may only read the stage goes without
+            plan.inputs.note(stage)
 
 
 def _refuse_differing(plans: list[StagePlan], directory: Path) -> None:

@@ -9,11 +9,13 @@ member) inside. Reading goes through fsspec, so that inputs may lie in an object
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +37,8 @@ CHECKPOINTS = "checkpoints"
 _PART = ".part"
 _OLD = ".old"
 _CHUNK = 1 << 20
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""What NumPy says where the disk is full."""
 _HASHERS = 4
 Entry = dict[str, Any]
 """What a manifest says of a member: its `bytes` and `sha256`."""
@@ -49,6 +53,8 @@ def disk_errors(path: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
+        if _SHORT_WRITE.fullmatch(reason):
+            reason = os.strerror(errno.ENOSPC)
         if error.filename and not str(error.filename).startswith(str(path)):
             reason += f" ({error.filename})"
         raise MachineError(f"cannot write {path}: {reason}; finished work is kept") from error

@@ -37,6 +37,12 @@ def tell_waiting(waiting: Waiting) -> None:
     _waiting = waiting
 
 
+def may_read(path: str | os.PathLike[str], more: int = 0) -> bool:
+    """Whether this process may read a local file (and what `more` of `os.access` asks)."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(path, os.R_OK | more, effective_ids=effective)
+
+
 def is_far(url: str) -> bool:
     """Whether a file lies behind a URL."""
     return "://" in url
@@ -71,7 +77,8 @@ def retried(url: str, call: Callable[[], T], again: Callable[[], None] = lambda:
 
 def _failure(url: str, error: Exception) -> UserError | MachineError:
     """What an exception of a file system means: every store has its own."""
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    said = getattr(error, "strerror", None) or str(error)  # without the name, which is told anyway
+    reason = said.strip().partition("\n")[0] or type(error).__name__
     status, number = getattr(error, "status", None), getattr(error, "errno", None)
     names = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, FileNotFoundError) or status in (404, 410):

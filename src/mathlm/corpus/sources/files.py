@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from mathlm.core.errors import UserError
 from mathlm.core.progress import Progress
 from mathlm.core.records import Document, Provenance
+from mathlm.core.streams import may_read
 from mathlm.corpus.code.languages import language_of
 from mathlm.corpus.sources.items import Failed, Item, Loaded
 
@@ -23,17 +25,29 @@ _MAX_FILE_BYTES = 64 << 20
 def walk(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
     """Files below `folder` with one of the suffixes (lower case), sorted by path.
 
-    Hidden folders, caches and links to folders are not entered.
+    Hidden folders, caches and links to folders are not entered; a folder that may not be read
+    stands for its files, so that it is counted as one that failed.
     """
     wanted = tuple(suffixes)
-    for parent, folders, names in os.walk(folder):
+    closed: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=closed.append):
+        yield from (Path(error.filename) for error in closed)
+        closed.clear()
         folders[:] = sorted(
             name for name in folders if name not in _SKIPPED_FOLDERS and not name.startswith(".")
         )
         for name in sorted(names):
             path = Path(parent, name)
-            if name.lower().endswith(wanted) and path.is_file():
+            if name.lower().endswith(wanted) and _may_be(path.is_file):
                 yield path
+    yield from (Path(error.filename) for error in closed)
+
+
+def _may_be(found: Callable[[], bool]) -> bool:
+    try:
+        return found()
+    except PermissionError:  # reading it will fail, and be told
+        return True
 
 
 def stable_order(items: Iterable[Item]) -> list[Item]:
@@ -87,9 +101,11 @@ def folder_items(
     names: dict[str, int] = {}
     for given in folders:
         folder = Path(given).expanduser()
-        if not folder.is_dir():
+        if not _may_be(folder.is_dir):
             progress.say(f"  warning: no such folder, left out: {given}")
             continue
+        if not may_read(folder, os.X_OK):
+            raise UserError(f"no permission to read the folder {given}")
         name = folder.resolve().name
         names[name] = names.get(name, 0) + 1
         prefix = name if names[name] == 1 else f"{name}-{names[name]}"
