@@ -136,4 +136,4 @@ def _tidied(lines: Sequence[str]) -> str:
 
 
 def _size(lines: Sequence[str]) -> int:
-    return sum(map(len, lines))
+    return sum(len(line.strip()) for line in lines)
