@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from mathlm.core import inputs
 from mathlm.core.errors import UserError
-from mathlm.core.inputs import compare, expand, files_of, named, stamp_of
+from mathlm.core.inputs import compare, expand, files_of, named, stamp_of, stamps_of
 
 
 @pytest.fixture
@@ -121,3 +123,32 @@ def test_paths_and_globs(folder: Path) -> None:
     with pytest.raises(UserError, match="cannot open"):
         stamp_of("nothing://bucket/a")
     assert stamp_of(str(folder / "a.jsonl")).bytes == 10
+
+
+def test_many_far_files_are_asked_for_at_once_and_nobody_waits_behind_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sixteen at a time, in order; the rest is left when one fails, also while others hang."""
+    asked: list[str] = []
+    hang = threading.Event()
+
+    def look(url: str) -> inputs.Stamp:
+        asked.append(url)
+        if url.endswith("refused"):
+            raise PermissionError(13, "Permission denied", url)
+        if url.endswith("hangs"):
+            hang.wait(30)
+        return inputs.Stamp(len(url))
+
+    monkeypatch.setattr(inputs, "_look", look)
+    urls = [f"s3://bucket/{'x' * n}" for n in range(40)]
+    assert [stamp.bytes for stamp in stamps_of(urls)] == [len(url) for url in urls]
+    asked.clear()
+    begin = time.monotonic()
+    hanging = [f"s3://bucket/{n}-hangs" for n in range(40)]
+    with pytest.raises(UserError, match="no permission to read s3://bucket/refused"):
+        stamps_of(["s3://bucket/refused", *hanging])
+    assert time.monotonic() - begin < 10
+    hang.set()
+    time.sleep(0.2)
+    assert len(asked) <= 17 + 16

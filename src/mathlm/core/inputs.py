@@ -12,16 +12,19 @@ import glob
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mathlm.core.errors import UserError
 from mathlm.core.storage import LOGS, atomic_file, read_lines, sha256_of
 from mathlm.core.streams import filesystem_of, is_far, may_read, retried
+
+T = TypeVar("T")
 
 RECORD = f"{LOGS}/inputs.jsonl"
 """Where a stage notes its inputs: beside its clocks, because times of change are clocks too."""
@@ -189,23 +192,42 @@ def _digest(path: str, stamp: Stamp) -> str | None:
 
 def named(patterns: Iterable[str]) -> Iterator[InputFile]:
     """The files of paths, globs and URLs that are there."""
-    for pattern in patterns:
-        names = expand(pattern)
-        for name, stamp in zip(names, _stamps(names, far=is_far(pattern)), strict=True):
-            if stamp is not None:
-                yield InputFile(name, name, stamp)
+    names = [name for pattern in patterns for name in expand(pattern)]
+    for name, stamp in zip(names, _at_once(_stamp_if_there, names), strict=True):
+        if stamp is not None:
+            yield InputFile(name, name, stamp)
 
 
-def _stamps(names: list[str], *, far: bool) -> Iterator[Stamp | None]:
-    """The stamps of files, of far ones many at once; the first that cannot be had ends it."""
-    if not far:
-        yield from map(_stamp_if_there, names)
+def _at_once(look: Callable[[str], T], names: Sequence[str]) -> Iterator[T]:
+    """What is found of files, in order; far stores are asked for many at once.
+
+    The threads are not waited for when one fails or the user stops: an answer may take minutes.
+    """
+    if not any(map(is_far, names)):
+        yield from map(look, names)
         return
-    threads = ThreadPoolExecutor(_REQUESTS)
+    found: list[Future[T]] = [Future() for _ in names]
+    remaining, lock = iter(zip(names, found, strict=True)), threading.Lock()
+    stopped = threading.Event()
+
+    def work() -> None:
+        while not stopped.is_set():
+            with lock:
+                name, future = next(remaining, (None, None))
+            if name is None or future is None:
+                return
+            try:
+                future.set_result(look(name))
+            except Exception as error:  # noqa: BLE001 (raised where it is waited for)
+                future.set_exception(error)
+
+    for _ in range(min(_REQUESTS, len(names))):
+        threading.Thread(target=work, daemon=True).start()
     try:
-        yield from threads.map(_stamp_if_there, names)
+        for future in found:
+            yield future.result()
     finally:
-        threads.shutdown(cancel_futures=True)
+        stopped.set()
 
 
 def _stamp_if_there(url: str) -> Stamp | None:
@@ -247,8 +269,7 @@ def stamp_of(url: str) -> Stamp:
 
 def stamps_of(urls: Sequence[str]) -> list[Stamp]:
     """The same of many files, of far ones at once."""
-    with ThreadPoolExecutor(_REQUESTS if any(map(is_far, urls)) else 1) as threads:
-        return list(threads.map(stamp_of, urls))
+    return list(_at_once(stamp_of, urls))
 
 
 def _look(url: str) -> Stamp:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mathlm.core.inputs import Stamp, files_of, stamp_here, stamp_of
+from mathlm.core.inputs import Stamp, files_of, stamp_here, stamps_of
 from mathlm.core.progress import Progress
 from mathlm.corpus.source_config import HtmlSource, RecordsSource, UrlsSource, WebSource
 from mathlm.corpus.sources.files import folder_items, unique
@@ -55,11 +55,12 @@ def shards_of(
         items = list(unique(folder_items(source.folders, PAGE_SUFFIXES, progress)))
         return list(_of_items(items[: source.max_documents])), len(items)
     if isinstance(source, RecordsSource):
-        return [_whole(file) for file in files_of(source.files)], None
+        return [Shard(file, stamp={file: stamp}) for file, stamp in _stamped(source.files)], None
     if isinstance(source, UrlsSource):
         urls = read_urls(source.file)[: source.max_documents]
         return list(_of_urls(urls, source.file)), len(read_urls(source.file))
-    return [shard for file in files_of(source.files) for shard in _ranges(file, shard_bytes)], None
+    files = _stamped(source.files)
+    return [shard for file, stamp in files for shard in _ranges(file, stamp, shard_bytes)], None
 
 
 def _of_urls(urls: list[str], file: str) -> Iterator[Shard]:
@@ -85,12 +86,12 @@ def _stamp_here(path: str) -> Stamp:
         return Stamp()
 
 
-def _whole(file: str) -> Shard:
-    return Shard(file, stamp={file: stamp_of(file)})
+def _stamped(patterns: tuple[str, ...]) -> Iterator[tuple[str, Stamp]]:
+    files = list(files_of(patterns))
+    return zip(files, stamps_of(files), strict=True)
 
 
-def _ranges(file: str, shard_bytes: int) -> Iterator[Shard]:
-    stamp = stamp_of(file)
+def _ranges(file: str, stamp: Stamp, shard_bytes: int) -> Iterator[Shard]:
     size = stamp.bytes or 0
     begins = range(0, max(1, size), shard_bytes)
     for begin in begins:
