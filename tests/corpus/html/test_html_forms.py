@@ -215,6 +215,15 @@ VARIANTS = {
         '</p><div class="math"><p><span class="eqno">(1)</span><img src="b.png" alt="E = mc^2">'
         "</p></div><p>", [("E = mc^2", True)],
     ),
+    "Sphinx, an image of rows": (
+        '</p><div class="math"><p><img src="b.png" alt="a &amp;= b\\\\c &amp;= d"></p></div><p>',
+        [("\\begin{split}a &= b\\\\c &= d\\end{split}", True)],
+    ),
+    "Sphinx, one block after the other": (
+        '</p><div class="math">\\begin{align}a\\end{align}</div>\n<div class="math">'
+        "\\begin{align}b\\end{align}</div><p>",
+        [("\\begin{align}a\\end{align}", True), ("\\begin{align}b\\end{align}", True)],
+    ),
     "Sphinx, a needless split": (
         "\\[\\begin{split}\\begin{pmatrix}1\\\\2\\end{pmatrix}\\end{split}\\]",
         [("\\begin{pmatrix}1\\\\2\\end{pmatrix}", True)],

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mathlm.corpus.html import asciimath, htmlmath, images, mathjax_output, mathml
-from mathlm.corpus.html.latex_text import LATEX_LIKE, clean, is_wrapped
+from mathlm.corpus.html.latex_text import LATEX_LIKE, clean, is_wrapped, with_rows
 from mathlm.corpus.html.markup import attributes_of, html_tree, parse_math, plain_tree
 from mathlm.corpus.html.nodes import Math, words
 
@@ -267,6 +267,8 @@ def _raw(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
     short = len(text) < 40 and (words & {"wp-katex-eq", "tex", "latex"} or not _WORD.search(text))
     if not (named or short or LATEX_LIKE.search(text)):
         return None
+    if kind is None and lex.tag in ("div", "p") and "\\begin{" in text:
+        kind = True
     by_place = kind is None and (lex.tag == "div" or "\\begin{" in text)
     return Math(clean(text), None if by_place else bool(kind))
 
@@ -279,7 +281,7 @@ def _pictured(lex: LexborNode, attrs: Attrs) -> Math | None:
     latex = images.of_alt(pictures[0].attributes.get("alt") or "")
     if not latex or (len(latex) > 2 and not LATEX_LIKE.search(latex)):
         return None
-    return Math(latex, lex.tag == "div" or None)
+    return Math(with_rows(latex), lex.tag == "div" or None)
 
 
 def _plain_html(lex: LexborNode, kind: bool) -> Math | None:

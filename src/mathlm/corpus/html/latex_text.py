@@ -93,21 +93,29 @@ def _without_style(latex: str) -> str:
     return _STYLE.sub("", latex)
 
 
+def with_rows(latex: str) -> str:
+    """The formula in the block that its rows need (Sphinx leaves it out of alternative texts)."""
+    return f"\\begin{{split}}{latex}\\end{{split}}" if _has_rows(latex) else latex
+
+
 def _without_split(latex: str) -> str:
     """What stands in a `split` that has no rows of its own."""
     start, end = _SPLIT
     if not (latex.startswith(start) and latex.endswith(end)):
         return latex
     inner = latex[len(start) : -len(end)]
+    return latex if _has_rows(inner) else inner.strip()
+
+
+def _has_rows(latex: str) -> bool:
+    """Whether rows or columns stand outside of blocks, or blocks do not nest."""
     depth = 0
-    for match in _BLOCK.finditer(inner):
+    for match in _BLOCK.finditer(latex):
         if match[1]:
             depth += 1 if match[1] == "begin" else -1
-        elif depth == 0:
-            return latex
-        if depth < 0:
-            return latex
-    return inner.strip()
+        if depth < 0 or (depth == 0 and not match[1]):
+            return True
+    return False
 
 
 def _closes_at_end(latex: str) -> bool:
