@@ -153,6 +153,12 @@ def _classifier_inputs(config: ClassifierConfig) -> dict[str, Lister]:
     return classifier_inputs(config)
 
 
+def _recall_inputs(config: RecallConfig) -> dict[str, Lister]:
+    from mathlm.corpus.inputs import recall_inputs
+
+    return recall_inputs(config)
+
+
 def _tokens_inputs(config: TokensConfig) -> dict[str, Lister]:
     return {f"files.{name}": partial(named, [files]) for name, files in config.files.items()}
 
@@ -182,6 +188,8 @@ KINDS: dict[str, StageKind] = {
         needs={"classifier": ("classifier",), "documents": ("corpus",), "before": ("recall",)},
         optional=frozenset({"before"}),
         several=frozenset({"documents"}),
+        reads=_recall_inputs,
+        extended_by_files=True,
         expect=quality.expect_recall,
     ),
     "tokens": StageKind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -315,6 +316,23 @@ def test_an_unfinished_stage_goes_on_with_changed_files(tmp_path: Path, capsys: 
     for before in (tmp_path / "again", tmp_path / "run"):
         run_recipe(reads(tmp_path), before, READING, Progress(quiet=True))
     assert tree(tmp_path / "again") == tree(tmp_path / "run")
+
+
+def test_files_that_extend_a_stage_make_it_and_what_follows_again(tmp_path: Path) -> None:
+    reviewing = dataclasses.replace(READING["read"], extended_by_files=True)
+    kinds, quiet = {**READING, "read": reviewing}, Progress(quiet=True)
+    for text in ("one", "two"):
+        (tmp_path / "a.txt").write_text(text)
+        os.utime(tmp_path / "a.txt", (0, len(text) + ord(text[0])))
+        for calls in (["web", "last"], []):
+            CALLS.clear()
+            run_recipe(reads(tmp_path), tmp_path / "run", kinds, quiet)
+            assert calls == CALLS
+        assert (tmp_path / "run" / "last" / "taken.txt").read_text() == text[0]
+    (tmp_path / "a.txt").unlink()
+    CALLS.clear()
+    run_recipe(reads(tmp_path), tmp_path / "run", kinds, quiet)
+    assert CALLS == []
 
 
 def test_a_run_from_before_inputs_were_noted_stands(tmp_path: Path) -> None:

@@ -126,14 +126,19 @@ def describe(
         "seed": seed,
         "settings": settings,
         "inputs": identities,
-        **({} if files is None else {"files": files}),
     }
+    outside = {} if files is None else {"files": files}
+    if kind.extended_by_files:
+        extending_files = [files] if files else []
+    else:
+        decided, extending_files = {**decided, **outside}, []
     return {
         **decided,
+        **outside,
         "extends": extending,
         "input_extents": extents,
         "identity": _hash(decided),
-        "extent": _hash([extending, extents]),
+        "extent": _hash([extending, extents, *extending_files]),
     }
 
 

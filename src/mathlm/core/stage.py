@@ -99,5 +99,7 @@ class StageKind:
     check: Callable[[Any, int], None] = lambda config, seed: None
     """Raises `UserError` where data that the stage needs beside files and stages are missing (test
     problems): asked, with the recipe's seed, of all unfinished stages before the first one runs."""
+    extended_by_files: bool = False
+    """Whether changed files of `reads` make the stage run again, as `extends` settings do."""
     expect: Callable[[Any], str] = lambda config: ""
     """One line on sizes and time, for `--dry-run`."""

@@ -15,7 +15,7 @@ from mathlm.core.inputs import InputFile, Lister, below, files_of, named, stamps
 from mathlm.core.progress import Progress
 from mathlm.corpus.config import CorpusConfig
 from mathlm.corpus.filter_config import MODELS
-from mathlm.corpus.quality.config import ClassifierConfig
+from mathlm.corpus.quality.config import ClassifierConfig, RecallConfig
 from mathlm.corpus.source_config import (
     CodeSource,
     HtmlSource,
@@ -53,6 +53,11 @@ def corpus_inputs(config: CorpusConfig) -> dict[str, Lister]:
 def classifier_inputs(config: ClassifierConfig) -> dict[str, Lister]:
     """What lists the labelled files."""
     return {"files": partial(named, config.files)} if config.files else {}
+
+
+def recall_inputs(config: RecallConfig) -> dict[str, Lister]:
+    """What lists the reviewed domains."""
+    return {"reviewed": partial(named, (config.reviewed,))} if config.reviewed else {}
 
 
 def source_files(source: Source) -> Lister | None:
