@@ -18,6 +18,8 @@ _RAW_QUERY = re.compile(
     r"\?(?:from=|inline=)?(.*)|(?:tex\.s2cms\.ru|i\.upmath\.me)/(?:svg|png)/(.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_QUERIED = ("?", "/svg/", "/png/")
+"""Of these, one stands in every address that is a query."""
 _FIELD_QUERY = re.compile(
     r"(?:latex\.php|zhihu\.com/equation|/chart|render/math)\?(?:[^#]*?&)?(?:latex|tex|chl|math)=([^&]*)",
     re.IGNORECASE,
@@ -44,18 +46,23 @@ _WORD = re.compile(r"[A-Za-z]{3,}")
 def read(attrs: dict[str, str]) -> Math | None:
     """An image's formula: from its address, or from the text that stands for it."""
     source = attrs.get("data-src") or attrs.get("src") or attrs.get("data-lazy-src") or ""
+    if source.startswith("data:"):
+        source = ""  # the image itself
     alt = clean(attrs.get("alt") or "")
-    if match := _RAW_QUERY.search(source):
-        return _queried(unquote(match[1] or match[2]), alt)
-    if match := _FIELD_QUERY.search(source):
-        return _queried(unquote_plus(match[1]), alt)
+    if any(map(source.__contains__, _QUERIED)):
+        if match := _RAW_QUERY.search(source):
+            return _queried(unquote(match[1] or match[2]), alt)
+        if match := _FIELD_QUERY.search(source):
+            return _queried(unquote_plus(match[1]), alt)
     css = attrs.get("class") or ""
     if attrs.get("data-eeimg") or "data-formula" in attrs:
         latex = clean(attrs.get("data-formula") or "") or alt
         return Math(latex, "\\begin" in latex or None) if latex else None
     if "x-ck12" in css and alt:
         return Math(clean(unquote(attrs["alt"])), "block" in css or None)
-    wrapped = is_wrapped(attrs.get("alt") or "")
+    if not alt:
+        return None
+    wrapped = is_wrapped(attrs["alt"])
     named = not _IMAGE_CLASSES.isdisjoint(css.split()) or _ALT_SOURCE.search(source)
     looks = LATEX_LIKE.search(alt) or (
         "$" not in alt if wrapped is not None else len(alt) < 40 and not _WORD.search(alt)
