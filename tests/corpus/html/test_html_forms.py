@@ -125,6 +125,69 @@ SVG = (
     'data-c="221A"></path></g><rect></rect></g></g></g></svg></mjx-container>'
 )
 
+KATEX_HTML = (
+    '<span class="katex"><span class="katex-html" aria-hidden="true"><span '
+    'class="katex-base"><span class="katex-strut"></span><span class="mord"><span '
+    'class="mord mathnormal">x</span><span class="msupsub"><span class="vlist-t '
+    'vlist-t2"><span class="vlist-r"><span class="vlist"><span style="top:-2.4231em;"><span'
+    ' class="pstrut"></span><span class="katex-sizing reset-size6 size3 mtight"><span '
+    'class="mord mathnormal mtight">i</span></span></span><span '
+    'style="top:-3.1809em;"><span class="pstrut"></span><span class="katex-sizing '
+    'reset-size6 size3 mtight"><span class="mord mathnormal '
+    'mtight">j</span></span></span></span><span class="vlist-s"></span></span><span '
+    'class="vlist-r"><span '
+    'class="vlist"><span></span></span></span></span></span></span><span '
+    'class="mspace"></span><span class="mrel">=</span><span '
+    'class="mspace"></span></span><span class="katex-base"><span '
+    'class="katex-strut"></span><span class="mord"><span class="mopen '
+    'nulldelimiter"></span><span class="mfrac"><span class="vlist-t vlist-t2"><span '
+    'class="vlist-r"><span class="vlist"><span style="top:-2.655em;"><span '
+    'class="pstrut"></span><span class="katex-sizing reset-size6 size3 mtight"><span '
+    'class="mord mtight"><span class="mord mtight">2</span></span></span></span><span '
+    'style="top:-3.23em;"><span class="pstrut"></span><span class="frac-line" '
+    'style="border-bottom-"></span></span><span style="top:-3.394em;"><span '
+    'class="pstrut"></span><span class="katex-sizing reset-size6 size3 mtight"><span '
+    'class="mord mtight"><span class="mord '
+    'mtight">1</span></span></span></span></span><span class="vlist-s"></span></span><span '
+    'class="vlist-r"><span class="vlist"><span></span></span></span></span></span><span '
+    'class="mclose nulldelimiter"></span></span></span></span></span>'
+)
+KATEX_SUM = (
+    '<span class="katex-display"><span class="katex"><span class="katex-html" '
+    'aria-hidden="true"><span class="katex-base"><span class="katex-strut"></span><span '
+    'class="mop op-limits"><span class="vlist-t vlist-t2"><span class="vlist-r"><span '
+    'class="vlist"><span style="top:-1.8723em;"><span class="pstrut"></span><span '
+    'class="katex-sizing reset-size6 size3 mtight"><span class="mord mtight"><span '
+    'class="mord mathnormal mtight">i</span><span class="mrel mtight">=</span><span '
+    'class="mord mtight">1</span></span></span></span><span style="top:-3.05em;"><span '
+    'class="pstrut"></span><span><span class="mop op-symbol '
+    'large-op">∑</span></span></span><span style="top:-4.3em;"><span '
+    'class="pstrut"></span><span class="katex-sizing reset-size6 size3 mtight"><span '
+    'class="mord mtight"><span class="mord mathnormal '
+    'mtight">n</span></span></span></span></span><span class="vlist-s"></span></span><span '
+    'class="vlist-r"><span class="vlist"><span></span></span></span></span></span><span '
+    'class="mspace"></span><span class="mord sqrt"><span class="vlist-t vlist-t2"><span '
+    'class="vlist-r"><span class="vlist"><span class="svg-align" style="top:-3em;"><span '
+    'class="pstrut"></span><span class="mord" style="padding-left:0.833em;"><span '
+    'class="mord mathnormal">i</span></span></span><span style="top:-2.9236em;"><span '
+    'class="pstrut"></span><span class="hide-tail"><svg xmlns="http://www.w3.org/2000/svg" '
+    'width="400em" height="1.08em" viewBox="0 0 400000 1080" preserveAspectRatio="xMinYMin '
+    'slice"></svg></span></span></span><span class="vlist-s"></span></span><span '
+    'class="vlist-r"><span '
+    'class="vlist"><span></span></span></span></span></span></span></span></span></span>'
+)
+KATEX_DRAWN = (
+    '<span class="katex"><span class="katex-html" aria-hidden="true"><span '
+    'class="katex-base"><span class="katex-strut"></span><span class="mord '
+    'katex-accent"><span class="vlist-t"><span class="vlist-r"><span class="vlist"><span '
+    'style="top:-3em;"><span class="pstrut"></span><span class="mord '
+    'mathnormal">v</span></span><span style="top:-3em;"><span class="pstrut"></span><span '
+    'class="accent-body" style="left:-0.2077em;"><span class="katex-overlay"><svg '
+    'xmlns="http://www.w3.org/2000/svg" width="0.471em" height="0.714em" viewBox="0 0 471 '
+    '714" preserveAspectRatio="xMinYMin"></svg></span></span></span></span></span></span></'
+    "span></span></span></span>"
+)
+
 VARIANTS = {
     "MathJax 2 output and its script": (
         '<span class="MathJax_Preview">x^2</span><span class="MathJax" id="MathJax-Element-1-Frame"'
@@ -242,6 +305,9 @@ VARIANTS = {
     "relation like a tag": ("\\(a<b\\) and \\(i<n_1\\)", [("a<b", False), ("i<n_1", False)]),
     "MathJax 3, CommonHTML alone": (CHTML, [("x_{i}^{j} + \\frac{1}{2}", False)]),
     "MathJax 3, SVG alone": (SVG, [("x_{i}^{j} = \\sqrt{2}", True)]),
+    "KaTeX, HTML alone": (KATEX_HTML, [("x_{i}^{j} = \\frac{1}{2}", False)]),
+    "KaTeX, HTML alone, display": (KATEX_SUM, [("\\sum_{i = 1}^{n}\\sqrt{i}", True)]),
+    "KaTeX, HTML alone, a drawn accent": (KATEX_DRAWN, []),
     "MathJax 3, an error": (
         '<mjx-container><mjx-math><mjx-merror><mjx-mtext></mjx-mtext></mjx-merror></mjx-math>'
         "</mjx-container>", [],

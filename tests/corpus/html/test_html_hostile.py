@@ -238,6 +238,25 @@ def test_broken_output_of_mathjax(markup: str) -> None:
     assert result.text.startswith("# T\n\nWords of a paragraph.")
 
 
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<span class="mord">' * 3000,
+        '<span class="msupsub"></span>',
+        '<span class="mfrac"></span><span class="sqrt"></span><span class="mtable"></span>',
+        '<span class="op-limits"><span class="vlist-t"><span class="vlist"></span></span></span>',
+        '<span class="accent"><span class="vlist-t"><span class="vlist"><span>x</span></span>',
+        '<span class="mord"><span class="vlist-t"></span></span><span class="delimsizing"></span>',
+        '<span class="mord">\ue020</span><svg></svg>',
+    ],
+)
+def test_broken_output_of_katex(markup: str) -> None:
+    html = f'<span class="katex"><span class="katex-html" aria-hidden="true">{markup}</span></span>'
+    result = extract(f"<h1>T</h1><p>Words of a paragraph. {html}</p>")
+    assert result.reason is None
+    assert result.text.startswith("# T\n\nWords of a paragraph.")
+
+
 def test_annotations_within_content_markup_are_not_the_formula() -> None:
     math = (
         "<math><semantics><mi>x</mi><annotation-xml encoding='MathML-Content'><semantics><ci>x</ci>"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mathlm.corpus.html import asciimath, htmlmath, images, mathjax_output, mathml
+from mathlm.corpus.html import asciimath, htmlmath, images, katex_output, mathjax_output, mathml
 from mathlm.corpus.html.latex_text import LATEX_LIKE, clean, is_wrapped, with_rows
 from mathlm.corpus.html.markup import attributes_of, html_tree, parse_math, plain_tree
 from mathlm.corpus.html.nodes import Math, words
@@ -144,6 +144,10 @@ def _katex(lex: LexborNode, *, display: bool) -> Math | None:
         lines = [line.strip() for line in source.text(deep=True).split("\n\n") if line.strip()]
         if lines and (latex := clean(lines[-1])):
             return Math(latex, display)
+    drawn = lex.css_first(".katex-html")
+    if drawn is not None and (tree := katex_output.tree(drawn)) is not None:
+        latex = clean(mathml.to_latex(tree))
+        return Math(latex, display) if latex else None
     return None
 
 

@@ -60,14 +60,15 @@ def tree(container: LexborNode) -> Node | None:
     try:
         root = container.css_first("mjx-math")
         if root is not None:
-            return _element("math", list(_html_row(root, 0)))
+            return element("math", list(_html_row(root, 0)))
         root = container.css_first('g[data-mml-node="math"]')
-        return _element("math", list(_svg_row(root, 0))) if root is not None else None
+        return element("math", list(_svg_row(root, 0))) if root is not None else None
     except UnreadableError:
         return None
 
 
-def _element(tag: str, children: Iterable[Node | str], **attrs: str) -> Node:
+def element(tag: str, children: Iterable[Node | str], **attrs: str) -> Node:
+    """A MathML element."""
     node = Node(tag, attrs)
     node.children = list(children)
     return node
@@ -76,16 +77,16 @@ def _element(tag: str, children: Iterable[Node | str], **attrs: str) -> Node:
 def _token(tag: str, text: str) -> Node:
     """A token; a single letter of the ordinary alphabet was set upright."""
     if tag == "mo":
-        return _element(tag, [_operator(text)])
+        return element(tag, [operator(text)])
     if tag == "mtext":
         bold = unicodedata.name(text[:1], "").startswith("MATHEMATICAL BOLD")
         plain = unicodedata.normalize("NFKC", text) if text.strip() else text
-        return _element(tag, [plain], mathvariant="bold" if bold else "normal")
+        return element(tag, [plain], mathvariant="bold" if bold else "normal")
     upright = tag == "mi" and len(text) == 1 and text.isascii() and text.isalpha()
-    return _element(tag, [text], mathvariant="normal") if upright else _element(tag, [text])
+    return element(tag, [text], mathvariant="normal") if upright else element(tag, [text])
 
 
-def _operator(text: str) -> str:
+def operator(text: str) -> str:
     """An operator's characters, one for all the pieces of a stretched one."""
     if len(text) < 2:
         return "―" if text == "–" else text
@@ -140,14 +141,14 @@ def _html_row(lex: LexborNode, depth: int) -> Iterator[Node]:
                 yield _html_script(name, child, depth)
             else:
                 attrs = _html_attrs(name, child)
-                yield _element(name, [_html_group(part, depth) for part in parts], **attrs)
+                yield element(name, [_html_group(part, depth) for part in parts], **attrs)
         elif name == "mspace":
             width = _WIDTH.search(child.attributes.get("style") or "")
-            yield _element("mspace", [], width=width[1] if width else "0em")
+            yield element("mspace", [], width=width[1] if width else "0em")
         elif name == "mtable":
-            yield _labelled(_element(name, _html_row(child, depth + 1)), _html_labels(child, depth))
+            yield _labelled(element(name, _html_row(child, depth + 1)), _html_labels(child, depth))
         elif name in _KEPT:
-            yield _element(_KEPT[name], _html_row(child, depth + 1), **_html_attrs(name, child))
+            yield element(_KEPT[name], _html_row(child, depth + 1), **_html_attrs(name, child))
         else:
             yield from _html_row(child, depth + 1)
 
@@ -176,7 +177,7 @@ def _html_part(lex: LexborNode, name: str, depth: int = 0) -> LexborNode | None:
 
 
 def _html_group(lex: LexborNode | None, depth: int) -> Node:
-    return _element("mrow", list(_html_row(lex, depth + 1)) if lex is not None else [])
+    return element("mrow", list(_html_row(lex, depth + 1)) if lex is not None else [])
 
 
 def _html_script(name: str, lex: LexborNode, depth: int) -> Node:
@@ -184,13 +185,13 @@ def _html_script(name: str, lex: LexborNode, depth: int) -> Node:
     inside = list(_html_row(lex, depth + 1))
     if len(inside) == 3:
         inside[1:] = [inside[2], inside[1]]
-    return _element(name, [*inside])
+    return element(name, [*inside])
 
 
 def _html_labels(lex: LexborNode, depth: int) -> list[Node]:
     labels = next((child for child in _below(lex) if child.tag == "mjx-labels"), None)
     rows = _html_row(labels, depth + 1) if labels is not None else ()
-    return [_element("mtd", elements(row)) for row in rows if plain_text(row)]
+    return [element("mtd", elements(row)) for row in rows if plain_text(row)]
 
 
 def _html_attrs(name: str, lex: LexborNode) -> dict[str, str]:
@@ -225,19 +226,19 @@ def _svg_one(lex: LexborNode, depth: int) -> Iterator[Node]:
     if name in _TOKENS:
         yield _token(name, _svg_text(lex))
     elif name in _SCRIPTS:
-        yield _element(name, _by_height(lex, depth))
+        yield element(name, _by_height(lex, depth))
     elif name in ("msqrt", "mroot", "mfrac"):
         inside = [list(_svg_one(child, depth + 1)) for child in _below(lex)]
-        parts = [_element("mrow", part) for part in inside if part and not _is_surd(part[0])]
+        parts = [element("mrow", part) for part in inside if part and not _is_surd(part[0])]
         lines = any(child.tag == "rect" for child in _below(lex))
-        yield _element(name, parts, linethickness="1" if lines else "0")
+        yield element(name, parts, linethickness="1" if lines else "0")
     elif name == "mtable":
         labels = lex.css_first("g[data-labels]")
-        rows = _element(name, _svg_row(lex, depth + 1))
+        rows = element(name, _svg_row(lex, depth + 1))
         yield _labelled(rows, list(_svg_row(labels, depth + 1)) if labels is not None else [])
     elif name in _KEPT:
         boxed = name == "menclose" and lex.css_first("rect") is not None
-        yield _element(_KEPT[name], _svg_row(lex, depth + 1), notation="box" if boxed else "none")
+        yield element(_KEPT[name], _svg_row(lex, depth + 1), notation="box" if boxed else "none")
     else:
         yield from _svg_row(lex, depth + 1)
 
@@ -267,6 +268,6 @@ def _by_height(lex: LexborNode, depth: int) -> list[Node]:
         height = _HEIGHT.search(child.attributes.get("transform") or "")
         inside = list(_svg_one(child, depth + 1))
         if inside:
-            placed.append((float(height[1]) if height else 0.0, _element("mrow", inside)))
+            placed.append((float(height[1]) if height else 0.0, element("mrow", inside)))
     scripts = sorted(placed[1:], key=lambda pair: pair[0])
     return [node for _, node in (*placed[:1], *scripts)]
