@@ -175,3 +175,17 @@ def test_a_missing_input_is_told_before_any_work(made, capsys):
     code, said = told(capsys, "run", "recipe.toml")
     assert code == 2 and "no such file: in/rows.parquet" in said
     assert not Path(run, "corpus").exists()
+
+
+def test_pages_behind_a_cap_are_no_input(made):
+    _, folder, _ = made
+    words = ["stage", "corpus", "--out", "capped", "--quiet", "decontaminate.tasks=[]",
+             "sources.pages.kind=html", 'sources.pages.folders=["in/pages"]',
+             "sources.pages.max_documents=2"]  # fmt: skip
+    assert main(words) == 0
+    record = Path("capped/logs/inputs.jsonl")
+    before = record.read_text()
+    (folder / "pages" / "c.html").write_text("<p>behind the cap")
+    assert main(words) == 0 and record.read_text() == before
+    (folder / "pages" / "aa.html").write_text("<p>before it")
+    assert main(words) == 0 and record.read_text() != before

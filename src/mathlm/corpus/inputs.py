@@ -7,6 +7,7 @@ libraries do (`environment.json`). Not here: how they are compared (`core/inputs
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -67,7 +68,7 @@ def source_files(source: Source) -> Lister | None:
     if isinstance(source, UrlsSource):
         return partial(named, (source.file,))
     if isinstance(source, HtmlSource):
-        return partial(_folder_files, source.folders, PAGE_SUFFIXES)
+        return partial(_folder_files, source.folders, PAGE_SUFFIXES, source.max_documents)
     if isinstance(source, CodeSource):
         return partial(_folder_files, source.folders, suffixes_of(source.languages))
     if isinstance(source, TextSource) and source.folders:
@@ -92,9 +93,12 @@ def files_as_they_are(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _folder_files(folders: tuple[str, ...], suffixes: tuple[str, ...]) -> Iterator[InputFile]:
+def _folder_files(
+    folders: tuple[str, ...], suffixes: tuple[str, ...], most: int | None = None
+) -> Iterator[InputFile]:
+    """The files below folders; only the first ones where no more are read."""
     items = unique(folder_items(folders, suffixes, Progress(quiet=True)))
-    return below((item.id, item.path or "") for item in items)
+    return below((item.id, item.path or "") for item in itertools.islice(items, most))
 
 
 def _model_files(path: str) -> Iterator[InputFile]:
