@@ -57,7 +57,7 @@ def mix(values: Hashes) -> Hashes:
 class WordRule:
     """How a text falls into words; one of the three constants below."""
 
-    classes: npt.NDArray[np.uint8]
+    classes: bytes
     """For each byte of UTF-8: 0 separates, 1 is part of a word, 2 is a word of its own."""
     values: Hashes
     """For each byte: its random value; 0 where it separates."""
@@ -110,7 +110,7 @@ def _rule(separators: bytes, signs: bytes, *, folds: bool) -> WordRule:
     values[classes == 0] = 0
     one, apart = re.escape(signs.decode()), re.escape(separators.decode())
     pattern = re.compile(f"[{one}]|[^{one}{apart}]+" if signs else f"[^{apart}]+")
-    return WordRule(classes, values, pattern, folds)
+    return WordRule(classes.tobytes(), values, pattern, folds)
 
 
 _PUNCTUATION = bytes(byte for byte in range(128) if not chr(byte).isalnum() and byte not in _SIGNS)
@@ -141,8 +141,9 @@ class Block(NamedTuple):
 
 def hash_words(texts: Sequence[bytes], rule: WordRule) -> Block:
     """The hashes of all words of `texts` (made by `rule.encode`), in order."""
-    data = np.frombuffer(b"\n".join(texts) + b"\n", np.uint8)
-    classes = rule.classes[data]
+    whole = b"\n".join(texts) + b"\n"
+    data = np.frombuffer(whole, np.uint8)
+    classes = np.frombuffer(whole.translate(rule.classes), np.uint8)
     is_start = classes != 0
     is_start[1:] &= (classes[1:] == 2) | (classes[:-1] != 1)
     starts = np.flatnonzero(is_start)
@@ -152,7 +153,9 @@ def hash_words(texts: Sequence[bytes], rule: WordRule) -> Block:
     if not len(starts):
         return Block(np.empty(0, np.uint64), offsets)
     powers, inverses = _power_pair(_BYTE_BASE, len(data))
-    sums = np.add.reduceat(rule.values[data] * powers[: len(data)], starts)
+    values = rule.values.take(data)  # three times faster than by an index
+    values *= powers[: len(data)]
+    sums = np.add.reduceat(values, starts)
     return Block(mix(sums * inverses[starts]), offsets)
 
 

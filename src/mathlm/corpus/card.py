@@ -120,10 +120,8 @@ def _licences(directory: Path, config: CorpusConfig) -> Iterator[str]:
     for name, source in config.sources.items():
         found: Counter[tuple[str, str]] = Counter()
         paths = sorted((directory / "documents" / name).glob("*.parquet"))
-        for table in tables.read_batches(paths, ["provenance"]):
-            for row in table.column("provenance").to_pylist():
-                licence = row["licence"] or source.licence or "not recorded"
-                found[row["repository"] or "", licence] += 1
+        for repository, licence, number in tables.count_origins(paths):
+            found[repository or "", licence or source.licence or "not recorded"] += number
         body += [[name, origin, licence, n] for (origin, licence), n in sorted(found.items())]
     yield from _table(["source", "origin", "licence", "documents"], body)
 

@@ -7,7 +7,7 @@ hash of the text. Numbers of documents, files and partitions play no part in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,23 +90,48 @@ class Sets:
         return members[order], root[order]
 
 
-def choose(sets: Sets, runs: Sequence[Run], standing: npt.NDArray[np.int8]) -> Links:
+class Choosing(NamedTuple):
+    """One task: whole sets, of each of which one document stays."""
+
+    members: Positions
+    roots: Positions
+    runs: Sequence[Run]
+    standing: npt.NDArray[np.int8]
+    """Of each member."""
+
+
+MapSets = Callable[[Callable[[Choosing], Links], Iterable[Choosing]], Iterable[Links]]
+
+
+def choose(
+    sets: Sets, runs: Sequence[Run], standing: npt.NDArray[np.int8], do: MapSets = map
+) -> Links:
     """All but the first of each set by the stated order, linked to that first one.
 
-    `standing` puts documents before others whatever their quality: 0 before 1 before 2.
+    `standing` puts documents before others whatever their quality: 0 before 1 before 2. `do` does
+    the tasks.
     """
     members, roots = sets.sets()
+    tasks = (
+        Choosing(members[begin:end], roots[begin:end], runs, standing[members[begin:end]])
+        for begin, end in _chunks(roots)
+    )
     dropped, stays = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for begin, end in _chunks(roots):
-        order = _ordered(members[begin:end], roots[begin:end], runs, standing)
-        documents, root = members[begin:end][order], roots[begin:end][order]
-        first = np.concatenate(([True], root[1:] != root[:-1]))
-        leader = documents[first][np.cumsum(first) - 1]
-        dropped.append(documents[~first])
-        stays.append(leader[~first])
+    for links in do(first_of_each, tasks):
+        dropped.append(links.documents)
+        stays.append(links.stays)
     gone, kept = np.concatenate(dropped), np.concatenate(stays)
     order = np.argsort(gone)
     return Links(gone[order], kept[order])
+
+
+def first_of_each(task: Choosing) -> Links:
+    """The documents of some sets that go, in no particular order."""
+    order = _ordered(task)
+    documents, root = task.members[order], task.roots[order]
+    first = np.concatenate(([True], root[1:] != root[:-1]))
+    leader = documents[first][np.cumsum(first) - 1]
+    return Links(documents[~first], leader[~first])
 
 
 def _chunks(roots: Positions) -> Iterator[tuple[int, int]]:
@@ -119,13 +144,10 @@ def _chunks(roots: Positions) -> Iterator[tuple[int, int]]:
         begin = end
 
 
-def _ordered(
-    members: Positions, roots: Positions, runs: Sequence[Run], standing: npt.NDArray[np.int8]
-) -> npt.NDArray[np.int64]:
-    ascending = np.argsort(members)
-    documents = members[ascending]
-    table = gather_names(runs, documents, NAMES.names)
-    extra = {"set": roots[ascending], "standing": standing[documents]}
+def _ordered(task: Choosing) -> npt.NDArray[np.int64]:
+    ascending = np.argsort(task.members)
+    table = gather_names(task.runs, task.members[ascending], NAMES.names)
+    extra = {"set": task.roots[ascending], "standing": task.standing[ascending]}
     for name, column in extra.items():
         table = table.append_column(name, pa.array(column))
     order = pc.sort_indices(table, sort_keys=_SORT).to_numpy()

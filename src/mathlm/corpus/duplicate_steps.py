@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ from mathlm.corpus.fingerprints import (
     write_fingerprints,
 )
 from mathlm.corpus.funnel import Row
-from mathlm.corpus.sides import Side, save_sides
+from mathlm.corpus.sides import Side, save_rows
 
 SIGNATURES = "signatures"
 _STEPS: dict[Kind, str] = {
@@ -41,6 +41,8 @@ _STEPS: dict[Kind, str] = {
     "near": "near_duplicates",
 }
 _NEW = 2
+_NAMED = 1 << 16
+"""Lines of a side file that one task makes."""
 
 
 class Part(NamedTuple):
@@ -137,7 +139,8 @@ def mark_duplicates(
             count = sum(map(documents_in, part.groups()))
             folder = group / part.name
             folder.mkdir(parents=True)
-            _mark(part, folder, runs, _within(links, range(first, first + count)))
+            marked = _within(links, range(first, first + count))
+            _mark(part, folder, marked, (runs, executor))
             first += count
 
 
@@ -151,31 +154,51 @@ def _within(links: dict[Kind, Links], documents: range) -> _Marked:
     return _Marked(documents, parts)
 
 
-def _mark(part: Part, folder: Path, runs: Sequence[Run], marked: _Marked) -> None:
+class Naming(NamedTuple):
+    """One task: lines that say which document stays for each one that goes."""
+
+    source: str
+    kind: Kind
+    links: Links
+    runs: Sequence[Run]
+
+
+def _mark(part: Part, folder: Path, marked: _Marked, given: tuple[Sequence[Run], Executor]) -> None:
     """Write one group's flags, rows and side files."""
+    runs, executor = given
     first, left = marked.documents.start, len(marked.documents)
     kept = np.ones(left, bool)
-    sides = []
+    rows = []
     for kind, step in _STEPS.items():
-        side = Side(Row(step, part.source))
-        links = marked.links.get(kind, Links(np.empty(0, np.int64), np.empty(0, np.int64)))
-        for identifier, twin in _named(links, runs):
-            side.drop(identifier, f"{kind} duplicate", **twin)
-        kept[links.documents - first] = False
-        left -= len(links.documents)
-        side.row.kept = left
-        sides.append(side)
+        row = Row(step, part.source)
+        if kind in marked.links and len(marked.links[kind].documents):
+            gone, stays = marked.links[kind]
+            tasks = [
+                Naming(part.source, kind, Links(gone[b : b + _NAMED], stays[b : b + _NAMED]), runs)
+                for b in range(0, len(gone), _NAMED)
+            ]
+            with (folder / f"{step}.jsonl").open("wb") as file:
+                file.writelines(executor.map(lines_of, tasks))
+            kept[gone - first] = False
+            row.dropped[_reason(kind)] = len(gone)
+            left -= len(gone)
+        row.kept = left
+        rows.append(row)
     np.save(folder / "kept.npy", kept)
-    save_sides(folder, sides)
+    save_rows(folder, rows)
 
 
-def _named(links: Links, runs: Sequence[Run]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The id of each document that goes, with the id and source of the one that stays."""
-    if not len(links.documents):
-        return
+def _reason(kind: Kind) -> str:
+    return f"{kind} duplicate"
+
+
+def lines_of(task: Naming) -> bytes:
+    """The lines of a side file for documents that go, each with the one that stays."""
+    side = Side(Row(_STEPS[task.kind], task.source))
     columns = ["id", "source"]
-    ids = gather_names(runs, links.documents, ["id"])["id"].to_pylist()
-    twins, which = np.unique(links.stays, return_inverse=True)
-    names = gather_names(runs, twins, columns).take(pa.array(which)).to_pylist()
+    ids = gather_names(task.runs, task.links.documents, ["id"])["id"].to_pylist()
+    twins, which = np.unique(task.links.stays, return_inverse=True)
+    names = gather_names(task.runs, twins, columns).take(pa.array(which)).to_pylist()
     for identifier, twin in zip(ids, names, strict=True):
-        yield identifier, {"of": twin["id"], "of_source": twin["source"]}
+        side.drop(identifier, _reason(task.kind), of=twin["id"], of_source=twin["source"])
+    return side.text()

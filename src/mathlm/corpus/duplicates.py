@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,7 @@ class Range(NamedTuple):
     similarity: float
 
 
-MapRanges = Callable[[Callable[[Range], Pairs], Iterable[Range]], Iterable[Pairs]]
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """Calls a function on many tasks: the built-in `map`, processes, or many machines."""
 
 
@@ -55,7 +55,7 @@ def find_duplicates(
     runs: Sequence[Run],
     settings: Duplicates,
     standing: npt.NDArray[np.int8],
-    given: tuple[Path, MapRanges],
+    given: tuple[Path, Map],
 ) -> dict[Kind, Links]:
     """For each kind, which documents go. `given`: a folder for scratch, and what does the tasks.
 
@@ -77,7 +77,7 @@ def find_duplicates(
         sets = Sets.alone(len(gone))
         for left, right in do(pairs_of, (base._replace(part=part) for part in range(parts))):
             sets.join(left, right)
-        links = choose(sets, runs, standing)
+        links = choose(sets, runs, standing, do)
         gone[links.documents] = True
         found[kind] = links
     return found

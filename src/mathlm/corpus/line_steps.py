@@ -18,7 +18,7 @@ import pyarrow as pa
 from mathlm.core.executor import Executor
 from mathlm.core.ngrams import Hashes, Positions
 from mathlm.core.records import Document
-from mathlm.core.storage import atomic_file, atomic_group, read_json
+from mathlm.core.storage import atomic_file, atomic_group, is_made_by, read_json
 from mathlm.corpus import tables
 from mathlm.corpus.duplicate_config import RepeatedLines
 from mathlm.corpus.funnel import Row
@@ -96,7 +96,19 @@ def _merged(counts: Sequence[Counts]) -> Counts:
     return _summed(np.concatenate(keys), np.concatenate(owners), np.concatenate(numbers))
 
 
-def find_repeated(groups: Sequence[Path], settings: RepeatedLines, target: Path) -> None:
+class Summing(NamedTuple):
+    """One task: the lines in one range of keys."""
+
+    groups: Sequence[Path]
+    part: int
+    parts: int
+    least: Path
+    """Array of two rows: the keys of domains (ascending), above how many documents lines go."""
+
+
+def find_repeated(
+    groups: Sequence[Path], settings: RepeatedLines, executor: Executor, target: Path
+) -> None:
     """Write the keys of the lines that enough documents of their domain have, ascending."""
     domains: Counter[str] = Counter()
     for group in groups:
@@ -104,15 +116,25 @@ def find_repeated(groups: Sequence[Path], settings: RepeatedLines, target: Path)
     owners = np.array(sorted(map(int, domains)), np.uint64)
     documents = np.array([domains[str(owner)] for owner in owners.tolist()], np.int64)
     least = np.maximum(settings.documents, settings.share * documents)
+    limits = target.with_name("domains.npy")
+    with atomic_file(limits) as file:
+        np.save(file, np.stack([owners, np.floor(least).astype(np.uint64)]))
     lines = sum(len(np.load(group / "keys.npy", mmap_mode="r")) for group in groups)
     parts = max(1, -(-lines // _RANGE_LINES))
-    found = [np.empty(0, np.uint64)]
-    for part in range(parts):
-        keys, owner, counts = _merged(list(_ranges(groups, part, parts)))
-        if len(keys):
-            found.append(keys[counts > least[np.searchsorted(owners, owner)]])
+    tasks = (Summing(groups, part, parts, limits) for part in range(parts))
     with atomic_file(target) as file:
-        np.save(file, np.concatenate(found))
+        np.save(file, np.concatenate([np.empty(0, np.uint64), *executor.map(repeated_in, tasks)]))
+    limits.unlink()
+
+
+def repeated_in(task: Summing) -> Hashes:
+    """The keys of a range's lines that enough documents have, ascending."""
+    owners, least = np.load(task.least)
+    keys, owner, counts = _merged(list(_ranges(task.groups, task.part, task.parts)))
+    if not len(keys):
+        return keys
+    enough = counts.astype(np.uint64) > least[np.searchsorted(owners, owner)]
+    return keys[enough]  # type: ignore[no-any-return]
 
 
 def _ranges(groups: Sequence[Path], part: int, parts: int) -> Iterator[Counts]:
@@ -161,13 +183,13 @@ def without_repeated_lines(
     files = [(s, file) for s, at in read.items() for file in sorted(at.glob("documents-*.parquet"))]
     counted = [path / "counts" / f"{number:06d}" for number in range(len(files))]
     tasks = (Counting(file, to, key) for (_, file), to in zip(files, counted, strict=True))
-    for _ in executor.map(count_lines, tasks):
+    for _ in executor.map(count_lines, (t for t in tasks if not is_made_by(t.target, key))):
         pass
     repeated = path / "repeated.npy"
-    find_repeated(counted, settings, repeated)
+    find_repeated(counted, settings, executor, repeated)
     parts = [path / "parts" / f"{number:06d}" for number in range(len(files))]
     cuts = (Cutting(s, file, repeated, to, key) for (s, file), to in zip(files, parts, strict=True))
-    for _ in executor.map(cut_lines, cuts):
+    for _ in executor.map(cut_lines, (t for t in cuts if not is_made_by(t.target, key))):
         pass
     for source in read:
         of_source = [to for (s, _), to in zip(files, parts, strict=True) if s == source]

@@ -44,6 +44,10 @@ class Side:
         self.row.add(other.row)
         self.lines += other.lines
 
+    def text(self) -> bytes:
+        """The lines as they stand in a side file."""
+        return "".join(self.lines).encode("utf-8", "backslashreplace")
+
     def _note(self, identifier: str, more: dict[str, Any]) -> None:
         line = {"source": self.row.source, "id": identifier, **more}
         self.lines.append(json.dumps(line, ensure_ascii=False) + "\n")
@@ -63,8 +67,7 @@ def save_sides(group: Path, sides: Iterable[Side]) -> None:
     save_rows(group, [side.row for side in sides])
     for side in sides:
         if side.lines:
-            text = "".join(side.lines).encode("utf-8", "backslashreplace")
-            (group / f"{side.row.step}.jsonl").write_bytes(text)
+            (group / f"{side.row.step}.jsonl").write_bytes(side.text())
 
 
 def save_rows(group: Path, rows: Iterable[Row]) -> None:

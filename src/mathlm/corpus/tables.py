@@ -195,6 +195,20 @@ def read_documents(paths: Iterable[Path]) -> Iterator[Document]:
         yield from documents_of(table)
 
 
+def count_origins(paths: Iterable[Path]) -> Iterator[tuple[str | None, str | None, int]]:
+    """Repositories and licences of documents with their numbers; a pair may come more than once."""
+    columns = ["provenance.repository", "provenance.licence"]
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1 << 16, columns=columns):
+                found = batch.column("provenance")
+                names = ("repository", "licence")
+                pairs = pa.table({name: found.field(name) for name in names})
+                counted = pairs.group_by(pairs.column_names).aggregate([([], "count_all")])
+                for row in counted.to_pylist():
+                    yield row["repository"], row["licence"], row["count_all"]
+
+
 def documents_of(table: pa.Table) -> Iterator[Document]:
     """The documents of a table of `SCHEMA`."""
     for row in table.to_pylist():
