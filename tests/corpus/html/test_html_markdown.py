@@ -140,6 +140,8 @@ LONG = "These are words of a paragraph that is long enough. " * 30
         f'<div><pre><a href="">{SHORT}</a> <a href="">b</a> <a href="">c</a></pre></div>',
         f"<section><p>{SHORT} It holds \\(x\\).</p></section>",
         f'<aside class="topic"><p>{SHORT}</p></aside>',
+        f'<ul><li><a href="">{LONG[:40]}</a></li><li><a href="">{LONG[:40]}</a></li>'
+        f'<li><a href="">{LONG[:40]}</a> {SHORT} <span class="math">\\(x^2\\)</span></li></ul>',
     ],
 )
 def test_what_only_looks_like_surroundings_stays(html: str) -> None:

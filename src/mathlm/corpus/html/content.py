@@ -246,14 +246,11 @@ def _is_link_farm(node: Node, page: _Page) -> bool:
         or node.weight > 0.25 * node.chars
     ):
         return False
-    if any(isinstance(child, Math) for child in node.children):
-        return False
     links = 0
     for below in walk(node):
-        if below.tag == "pre":
+        if below.tag == "pre" or (
+            below.tag != "a" and any(isinstance(child, Math) for child in below.children)
+        ):
             return False
-        if below.tag == "a" and below.links:
-            links += 1
-            if links >= 3:
-                return True
-    return False
+        links += below.tag == "a" and below.links > 0
+    return links >= 3
