@@ -27,6 +27,7 @@ workers = 1
 kind = "corpus"
 sources.crawl = { kind = "warc", files = ["in/*.warc.gz"] }
 sources.pages = { kind = "html", folders = ["in/pages"] }
+sources.lines = { kind = "jsonl", files = ["lines/a.jsonl"] }
 decontaminate.tasks = []
 """
 
@@ -97,6 +98,8 @@ def folder(tmp_path, shared):
         shared.warc_of([page], tmp_path / "in" / f"{number}.warc.gz")
         text = page[1].replace(b"even", b"odd")
         (tmp_path / "in" / "pages" / f"{number}.html").write_bytes(text)
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "a.jsonl").write_text('{"text": "The sum of two odd numbers is even."}\n')
     (tmp_path / "recipe.toml").write_text(RECIPE)
     return tmp_path
 
@@ -155,8 +158,11 @@ def test_another_mathlm(folder, root):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hidden", ["in", "out"])
-def test_a_machine_that_does_not_see_the_files(folder, hidden):
+@pytest.mark.parametrize(
+    ("hidden", "named"),
+    [("in", "in/0.warc.gz"), ("lines", "lines/a.jsonl"), ("out", "out/corpus/work:")],
+)
+def test_a_machine_that_does_not_see_the_files(folder, hidden, named):
     (folder / "out").mkdir()
     mount = f"mount -t tmpfs none {folder / hidden}"
     unshare = ["unshare", "--mount", "--propagation", "private"]
@@ -168,8 +174,7 @@ def test_a_machine_that_does_not_see_the_files(folder, hidden):
         exit_code, said = run(folder, "out", f"stage.corpus.engine.ray={other.address}")
     finally:
         other.close()
-    assert exit_code == 2 and "does not see" in said
-    assert ("in/0.warc.gz" if hidden == "in" else "out/corpus/work:") in said
+    assert exit_code == 2 and "does not see" in said and named in said
 
 
 def test_nobody_listens_at_the_client_port():

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from mathlm.core.inputs import InputFile, Lister, below, files_of, named, stamps_of
 from mathlm.core.progress import Progress
+from mathlm.core.streams import is_far
 from mathlm.corpus.config import CorpusConfig
-from mathlm.corpus.filter_config import MODELS
+from mathlm.corpus.filter_config import MODELS, WebFilters
 from mathlm.corpus.quality.config import ClassifierConfig, RecallConfig
 from mathlm.corpus.source_config import (
     CodeSource,
     HtmlSource,
+    PythonSource,
     RecordsSource,
     Source,
     TextSource,
@@ -27,10 +29,11 @@ from mathlm.corpus.source_config import (
     WarcSource,
     WetSource,
 )
+from mathlm.corpus.sources import list_items
 from mathlm.corpus.sources.files import folder_items, unique
 from mathlm.corpus.sources.general import TEXT_SUFFIXES
 from mathlm.corpus.sources.repositories import suffixes_of
-from mathlm.corpus.sources.shards import PAGE_SUFFIXES
+from mathlm.corpus.sources.shards import PAGE_SUFFIXES, Shard
 
 
 def corpus_inputs(config: CorpusConfig) -> dict[str, Lister]:
@@ -59,6 +62,32 @@ def classifier_inputs(config: ClassifierConfig) -> dict[str, Lister]:
 def recall_inputs(config: RecallConfig) -> dict[str, Lister]:
     """What lists the reviewed domains."""
     return {"reviewed": partial(named, (config.reviewed,))} if config.reviewed else {}
+
+
+def files_to_see(
+    sources: Mapping[str, Source], pages: Mapping[str, tuple[list[Shard], int | None]]
+) -> Iterator[str]:
+    """The first and last local file of each source: what every machine must see.
+
+    `pages` are the shards of the sources of web pages.
+    """
+    for name, source in sources.items():
+        if name in pages:
+            shards = pages[name][0]
+            paths = [shard.items[0][1] if shard.items else shard.file for shard in shards]
+        elif isinstance(source, RecordsSource):
+            paths = list(files_of(source.files))
+        elif isinstance(source, PythonSource | CodeSource | TextSource):
+            paths = [item.path for item in list_items(source, Progress(quiet=True)) if item.path]
+        else:
+            continue
+        yield from (path for path in paths[:1] + paths[-1:] if path and not is_far(path))
+
+
+def models_of(filters: WebFilters | None) -> list[str]:
+    """The models and lists that filters name."""
+    found = [getattr(filters, setting) for setting in MODELS] if filters is not None else []
+    return [path for path in found if path]
 
 
 def source_files(source: Source) -> Lister | None:

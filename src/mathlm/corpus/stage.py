@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ from mathlm.core.storage import (
     write_json,
     write_text,
 )
-from mathlm.core.streams import is_far
 from mathlm.corpus import card, funnel, funnel_picture, read_steps
 from mathlm.corpus.batches import settings_text
 from mathlm.corpus.config import CorpusConfig
@@ -46,11 +45,11 @@ from mathlm.corpus.duplicate_steps import (
     keep_signatures,
     mark_duplicates,
 )
-from mathlm.corpus.filter_config import MODELS, WebFilters, bound, files_digest
+from mathlm.corpus.filter_config import WebFilters, bound, files_digest
 from mathlm.corpus.filters import try_filters
 from mathlm.corpus.final_steps import filter_finally
 from mathlm.corpus.fingerprints import runs_of
-from mathlm.corpus.inputs import files_as_they_are
+from mathlm.corpus.inputs import files_as_they_are, files_to_see, models_of
 from mathlm.corpus.line_steps import without_repeated_lines
 from mathlm.corpus.overlap_steps import mark_overlaps
 from mathlm.corpus.reading import WebReader, inputs_digest
@@ -90,7 +89,11 @@ def run(
         if filters is not None and inputs:
             try_filters(filters, config.mode)
         sweep(work)
-        read = list(_files_read(inputs, filters))
+        read = (
+            [*files_to_see(config.sources, inputs), *models_of(filters)]
+            if config.engine.ray
+            else []
+        )
         with executor_for(config.engine.ray, context.workers, work, read) as executor:
             services = Services(context.progress, context.workers, open_pages, executor)
             job = Job(config, work, directory, key, read_keys, inputs, executor, filters)
@@ -103,18 +106,6 @@ def run(
         job.keep_signatures()
         _summarise(job)
     shutil.rmtree(work, ignore_errors=True)
-
-
-def _files_read(inputs: Mapping[str, Inputs], filters: WebFilters | None) -> Iterator[str]:
-    """Some of the files of each source of pages, and all models: what every machine must see."""
-    for shards, _ in inputs.values():
-        for shard in shards[:1] + shards[-1:]:
-            path = shard.items[0][1] if shard.items else shard.file
-            if path and not is_far(path):
-                yield path
-    for setting in MODELS if filters is not None else ():
-        if path := getattr(filters, setting):
-            yield path
 
 
 def settings_key(config: CorpusConfig, filters: WebFilters | None = None) -> str:
