@@ -264,3 +264,15 @@ def test_a_cut_off_archive_of_lines(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(lines.encode())[:-2000])
     documents, rows, _, _ = found(read(tmp_path, RecordsSource(kind="jsonl", files=(str(path),))))
     assert 900 < len(documents) < 999 and rows[1]["failed"] == {"not a JSON object": 1}
+
+
+def test_installed_packages_are_those_of_the_machine_of_the_command(tmp_path: Path) -> None:
+    class Elsewhere(Local):
+        def map(self, function, items):
+            for item in items:
+                raise AssertionError(f"{item.name} is read by another machine")
+
+    packages = PythonSource(packages=("mpmath",), max_documents=9)
+    assert found(read(tmp_path / "a", packages, Elsewhere(remote=True)))[1][0]["kept"] == 9
+    with pytest.raises(AssertionError, match="another machine"):
+        read(tmp_path / "b", inputs_of(tmp_path, "jsonl"), Elsewhere(remote=True))

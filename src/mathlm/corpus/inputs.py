@@ -21,7 +21,6 @@ from mathlm.corpus.quality.config import ClassifierConfig, RecallConfig
 from mathlm.corpus.source_config import (
     CodeSource,
     HtmlSource,
-    PythonSource,
     RecordsSource,
     Source,
     TextSource,
@@ -69,7 +68,8 @@ def files_to_see(
 ) -> Iterator[str]:
     """The first and last local file of each source: what every machine must see.
 
-    `pages` are the shards of the sources of web pages.
+    `pages` are the shards of the sources of web pages. Installed packages, and the general texts
+    beside them, are read by the machine of the command.
     """
     for name, source in sources.items():
         if name in pages:
@@ -77,7 +77,7 @@ def files_to_see(
             paths = [shard.items[0][1] if shard.items else shard.file for shard in shards]
         elif isinstance(source, RecordsSource):
             paths = list(files_of(source.files))
-        elif isinstance(source, PythonSource | CodeSource | TextSource):
+        elif isinstance(source, CodeSource):
             paths = [item.path for item in list_items(source, Progress(quiet=True)) if item.path]
         else:
             continue

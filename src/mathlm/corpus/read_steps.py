@@ -10,6 +10,7 @@ Not here: web pages (`reading.py`), which may harm the process that reads them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mathlm.core.executor import Executor
+from mathlm.core.executor import Executor, Local
 from mathlm.core.inputs import files_of, stamps_of
 from mathlm.core.storage import atomic_group, is_made_by, read_manifest
 from mathlm.corpus import tables
@@ -217,14 +218,27 @@ def read_source(
     parts, total = _parts(name, given, (scratch, target[1]))
     most = source.max_documents
     listed = None if total is None else min(total, most or total)
-    with services.progress.task(f"read {name}", listed, "documents") as task:
+    with (
+        services.progress.task(f"read {name}", listed, "documents") as task,
+        _executor_for(source, services) as executor,
+    ):
         read = list[Part]()
-        for part in _in_order(parts, services.executor, (most, source.max_bytes)):
+        for part in _in_order(parts, executor, (most, source.max_bytes)):
             read.append(part)
             task.advance(_manifest(part)["items"])
     rows = [Row(step, name) for step in STEPS]
     join_groups([part.target for part in read], rows, target=target, beyond=(total, most))
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _executor_for(source: Source, services: Services) -> Iterator[Executor]:
+    """Who reads the source: installed packages are those of this machine, no other's."""
+    if services.executor.remote and isinstance(source, PythonSource | TextSource):
+        with Local(services.workers) as here:
+            yield here
+    else:
+        yield services.executor
 
 
 def _manifest(part: Part) -> dict[str, Any]:
