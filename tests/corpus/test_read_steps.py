@@ -37,7 +37,7 @@ ANY = st.none() | st.integers() | st.booleans() | TEXT | st.just("\ud800") | st.
 OBJECTS = st.fixed_dictionaries(
     {}, optional={name: ANY for name in ("id", "text", "url", "date")}
 ) | st.sampled_from([1, None, "x"])
-CAPS = st.tuples(st.none() | st.integers(1, 40), st.none() | st.integers(1, 120))
+CAPS = st.tuples(st.none() | st.integers(1, 40), st.none() | st.integers(1, 9))
 
 
 def sources(folder: Path, kind: str, files: list[list[Any]], **caps: Any) -> RecordsSource:
@@ -105,7 +105,7 @@ def one_by_one(source: RecordsSource, files: list[list[Any]]) -> tuple[Any, ...]
     return kept, failed, dropped, taken
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.one_of(
         st.tuples(st.just("jsonl"), st.lists(st.lists(OBJECTS, max_size=12), max_size=4)),
