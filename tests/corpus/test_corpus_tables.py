@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,9 +43,17 @@ def written(folder: Path, texts: list[str], shard_bytes: int, sizes: list[int]) 
 def test_tables_and_rows_are_written_alike(
     texts: list[str], shard_bytes: int, sizes: list[int]
 ) -> None:
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+    with (
+        tempfile.TemporaryDirectory() as one,
+        tempfile.TemporaryDirectory() as other,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(tables, "_GROUP_BYTES", 50)
+        patch.setattr(tables, "_GROUP_ROWS", 5)
         by_row = written(Path(one), texts, shard_bytes, [0] * len(texts))
         mixed = written(Path(other), texts, shard_bytes, sizes)
+        for file in Path(one).iterdir():  # the same row groups, too
+            assert file.read_bytes() == Path(other, file.name).read_bytes()
     assert mixed == by_row
     for file in mixed:
         size = sum(len(text.encode()) for text in file)
