@@ -66,11 +66,11 @@ def write_warcs(pages: Sequence[Path], folder: Path, parts: int) -> int:
     for part in range(parts):
         with (folder / f"{part}.warc.gz").open("wb") as file:
             writer = WARCWriter(file, gzip=True)
-            for path in pages[part::parts]:
+            for number, path in enumerate(pages[part::parts]):
                 data = path.read_bytes()
                 size += len(data)
                 http = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], "HTTP/1.1")
-                url = f"https://example.org{path}"
+                url = f"https://example{number}.org{path}"
                 record = writer.create_warc_record(
                     url, "response", payload=io.BytesIO(data), http_headers=http
                 )
@@ -191,11 +191,12 @@ def main() -> None:
     parser.add_argument("pages", type=Path)
     parser.add_argument("--peer-python", help="a Python that has datatrove")
     parser.add_argument("--number", type=int, default=600)
+    parser.add_argument("--times", type=int, default=1, help="each page so often, at other URLs")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--scaling", action="store_true")
     args = parser.parse_args()
-    pages = sample(args.pages, args.number)
+    pages = sample(args.pages, args.number) * args.times
     result: dict[str, Any] = {"benchmark": "warc", "pages": len(pages)}
     with scratch() as folder:
         size = write_warcs(pages, folder / "warcs", 2)
