@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import re
@@ -14,21 +13,6 @@ import pytest
 
 from mathlm.corpus.html.markup import parse_math, plain_tree
 from mathlm.corpus.html.mathml import to_latex
-
-
-@pytest.fixture(scope="module")
-def scoring(root: Path) -> ModuleType:
-    """The benchmark's scores, which the tests share."""
-    spec = importlib.util.spec_from_file_location(
-        "extraction_benchmark", root / "benchmarks/extraction.py"
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def convert(markup: str) -> str:

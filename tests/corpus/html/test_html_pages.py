@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -13,18 +11,6 @@ import pytest
 from mathlm.cli import main
 from mathlm.core.errors import UserError
 from mathlm.corpus.html import extract
-
-
-@pytest.fixture(scope="module")
-def scoring(root: Path) -> ModuleType:
-    """The benchmark's scores, which the tests share."""
-    name = "extraction_benchmark_scores"
-    spec = importlib.util.spec_from_file_location(name, root / "benchmarks/extraction.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.data

@@ -10,10 +10,8 @@ of glyphs were taken out.
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import json
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -52,18 +50,6 @@ WITHOUT = {
     **dict.fromkeys(("latexml", "make4ht mathml", "make4ht mathjax"), ("notes",)),
 }
 _WRAPPER = re.compile(r"\\(?:begin|end)\{(?:equation|displaymath)\*?\}")
-
-
-@pytest.fixture(scope="module")
-def scoring(root: Path) -> ModuleType:
-    """The benchmark's normal form."""
-    name = "extraction_benchmark_normal_form"
-    spec = importlib.util.spec_from_file_location(name, root / "benchmarks/extraction.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def normal(latex: str, scoring: ModuleType) -> str:
