@@ -41,6 +41,8 @@ def killed_runs(tmp_path, shared, mutation, *, directories, kills, pages):
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 0xFF  # a broken record, too
         path.write_bytes(data)
+    hostile = mutation.archive([page], range(100), rng, {})
+    (tmp_path / "3.warc.gz").write_bytes(hostile)
 
     def start(directory):
         command = [sys.executable, "-c", SCRIPT, str(tmp_path / "*.warc.gz"), str(directory)]
@@ -51,7 +53,7 @@ def killed_runs(tmp_path, shared, mutation, *, directories, kills, pages):
     wall = time.monotonic() - begin
     expected = tree(tmp_path / "whole")
     _, funnel = shared.committed(tmp_path / "whole" / "web")
-    assert funnel["select"]["in"] == 3 * pages
+    assert funnel["select"]["in"] >= 3 * pages + 95
     done = 0
     for number in range(directories):
         directory = tmp_path / f"killed{number}"

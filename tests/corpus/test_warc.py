@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import itertools
+import random
 import uuid
 
+import lz4.frame
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator as Warcio
@@ -72,9 +76,13 @@ def test_records_are_those_of_warcio(data_dir, name):
         assert FILES[name] or mine[2] == other[2]
 
 
+def uuid_of(body):
+    return uuid.uuid5(uuid.NAMESPACE_URL, body.decode())
+
+
 def warc_record(body, kind="response", extra=""):
     http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + body
-    named = f"WARC-Record-ID: <urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, body.decode())}>\r\n"
+    named = f"WARC-Record-ID: <urn:uuid:{uuid_of(body)}>\r\n"
     head = f"WARC/1.0\r\nWARC-Type: {kind}\r\n{named}{extra}Content-Type: application/http\r\n"
     return f"{head}Content-Length: {len(http)}\r\n\r\n".encode() + http + b"\r\n\r\n"
 
@@ -87,6 +95,15 @@ def bodies(path, place=START, end=None):
 LARGE = warc_record(b"x" * 2000)
 PAGES = [f"<p>page {number}".encode() for number in range(6)]
 """Payloads of which each is told from the others."""
+
+
+def bgzip(records, size=100):
+    """As bgzip does it: members of a size, wherever records begin in them, and an empty one."""
+    data = b"".join(records)
+    parts = (data[i : i + size] for i in range(0, len(data), size))
+    return b"".join(map(gzip.compress, parts)) + gzip.compress(b"")
+
+
 LAYOUTS = {
     "plain": b"".join,
     "members": lambda records: b"".join(map(gzip.compress, records)),
@@ -94,6 +111,9 @@ LAYOUTS = {
     "pairs": lambda records: b"".join(
         gzip.compress(b"".join(records[i : i + 2])) for i in range(0, len(records), 2)
     ),
+    "bgzip": bgzip,
+    "zstd": lambda records: b"".join(map(zstandard.compress, records)),
+    "lz4": lambda records: b"".join(map(lz4.frame.compress, records)),
 }
 
 
@@ -115,10 +135,16 @@ def test_reading_goes_on_behind_any_record(tmp_path, layout):
             for phase in ("work", "read"):
                 _, going_on = archive.leave(after, phase)
                 rest = [] if going_on is None else bodies(path, going_on)
-                if layout in ("plain", "members") or phase == "work":
+                if layout not in ("one member", "pairs", "bgzip") or phase == "work":
                     assert rest == whole[taken + 1 :]
                 else:
                     assert set(rest) <= set(whole[taken + 1 :])
+            if taken + 1 < len(PAGES):  # the record behind it kills its worker, too
+                _, going_on = archive.leave(after, "work")
+                found, going_on = archive.leave(going_on, "work")
+                assert str(uuid_of(PAGES[taken + 1])) in found.record.record_id
+                rest = [] if going_on is None else bodies(path, going_on)
+                assert rest == whole[taken + 2 :]
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
@@ -139,7 +165,7 @@ def test_ranges_have_each_record_once(tmp_path, layout):
         assert found == [page.decode() for page in PAGES]
 
 
-@pytest.mark.parametrize("layout", ["plain", "members"])
+@pytest.mark.parametrize("layout", ["plain", "members", "zstd", "lz4"])
 @pytest.mark.parametrize("wrong", [-30, -1, 1, 30, 150, 400, 10**6, 10**18])
 def test_a_wrong_length_loses_no_other_record(tmp_path, layout, wrong):
     records = [warc_record(page) for page in PAGES]
@@ -177,19 +203,32 @@ def test_broken_files(tmp_path, name, data, reasons):
     assert bodies(path) == reasons
 
 
-def test_a_flipped_bit_costs_one_record(tmp_path):
-    """Every byte of the third of six members is flipped in turn: the other five come through."""
-    members = [gzip.compress(warc_record(page * 9)) for page in PAGES]
+@pytest.mark.parametrize("layout", ["members", "zstd", "lz4"])
+def test_a_flipped_bit_costs_one_record(tmp_path, layout):
+    """Every byte of the third of six frames is flipped in turn: the other five come through."""
+    members = [LAYOUTS[layout]([warc_record(page * 9)]) for page in PAGES]
     begin = sum(map(len, members[:2]))
     whole = b"".join(members)
     for place in range(begin, begin + len(members[2])):
         data = bytearray(whole)
         data[place] ^= 0x10
-        path = tmp_path / "a.warc.gz"
+        path = tmp_path / "a.warc"
         path.write_bytes(data)
         found = bodies(path)
         assert {(page * 9).decode() for page in [*PAGES[:2], *PAGES[3:]]} <= set(found), place
         assert len(found) in (5, 6, 7)
+
+
+def test_a_page_whose_checksum_fails_is_broken(tmp_path):
+    """All of its bytes can be had, but nobody knows whether they are right."""
+    members = [gzip.compress(warc_record(page)) for page in PAGES]
+    members[2] = members[2][:-6] + bytes([members[2][-6] ^ 1]) + members[2][-5:]
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(b"".join(members))
+    pages = [page.decode() for page in PAGES]
+    assert bodies(path) == [*pages[:2], "broken record", *pages[3:]]
+    path.write_bytes(gzip.compress(b"".join(map(warc_record, PAGES)))[:-6])
+    assert bodies(path) == [*pages[:5], "cut off"]
 
 
 PIECES = st.sampled_from(["good", "pair", "garbage", "broken", "long", "short", "large", "cut"])
@@ -216,9 +255,27 @@ def piece(kind, number, plain):
     return data
 
 
+def in_steps(path, sizes, end=None):
+    """What is found where the file is opened anew behind so many records; the last size goes on."""
+    place, found, sizes = START, [], iter(sizes)
+    size = 1
+    while place is not None:
+        size = next(sizes, size)
+        with opened(path, end, 300_000) as archive:
+            records = archive.records(place)
+            taken = list(itertools.islice(records, size))
+            found += taken
+            place = archive.after() if len(taken) == size else None
+    return [(one.offset, one.reason or one.data) for one in found]
+
+
 @settings(max_examples=60, deadline=None)
-@given(kinds=st.lists(PIECES, max_size=7), plain=st.booleans())
-def test_from_any_place_the_rest_is_the_same(tmp_path_factory, kinds, plain):
+@given(
+    kinds=st.lists(PIECES, max_size=7),
+    plain=st.booleans(),
+    sizes=st.lists(st.integers(1, 4), max_size=8),
+)
+def test_from_any_place_the_rest_is_the_same(tmp_path_factory, kinds, plain, sizes):
     path = tmp_path_factory.mktemp("rest") / "a.warc"
     path.write_bytes(b"".join(piece(kind, n, plain) for n, kind in enumerate(kinds)))
     whole = bodies(path)
@@ -230,3 +287,75 @@ def test_from_any_place_the_rest_is_the_same(tmp_path_factory, kinds, plain):
             for _ in zip(range(taken), archive.records(START), strict=False):
                 pass
             assert bodies(path, archive.after()) == whole[taken:]
+    assert in_steps(path, sizes) == in_steps(path, [100])
+
+
+LARGE_PIECES = st.sampled_from(["good", "good", "record", "flip", "last", "cut", "many", "garbage"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kinds=st.lists(LARGE_PIECES, min_size=2, max_size=6),
+    seed=st.integers(0, 1 << 32),
+    sizes=st.lists(st.integers(1, 3), max_size=6),
+    layout=st.sampled_from(["members", "members", "zstd", "lz4"]),
+)
+def test_damage_is_found_alike_from_any_place(
+    tmp_path_factory, mutation, kinds, seed, sizes, layout
+):
+    """Records longer and shorter than what a decoder or a reader takes at a time, some damaged."""
+    rng = random.Random(seed)
+    parts = []
+    for number, kind in enumerate(kinds):
+        size = rng.choice([10, 300, 3000, 9000, 20_000, 60_000])
+        page = rng.randbytes(size).hex().encode() * rng.choice([1, 1, 5])
+        records = [
+            mutation.record(page, number * 10 + i) for i in range(3 if kind == "many" else 1)
+        ]
+        part = LAYOUTS[layout]([b"".join(records)])
+        if kind == "record" and layout == "members":
+            part = mutation.broken_record(page, number, rng)
+        if kind in ("flip", "many"):
+            part = mutation.flip(part, rng)
+        if kind == "last":
+            part = part[:-1] + bytes([part[-1] ^ 1])
+        if kind == "cut":
+            part = mutation.cut(part, rng)
+        parts.append(rng.randbytes(500) if kind == "garbage" else part)
+    path = tmp_path_factory.mktemp("damage") / "a.warc"
+    path.write_bytes(b"".join(parts))
+    assert in_steps(path, sizes) == in_steps(path, [100])
+
+
+@pytest.mark.parametrize("size", [100, 3000, 9000, 20_000, 50_000, 70_000, 130_000, 270_000])
+def test_a_checksum_that_fails_behind_records_of_any_size(tmp_path, mutation, size):
+    """Whether a decoder comes to the damage while it reads an earlier record is all the same."""
+    path = tmp_path / "a.warc.gz"
+    for between in (10, 1000, 10_000, 50_000):
+        members = [
+            gzip.compress(mutation.record(random.Random(n).randbytes(one // 2).hex().encode(), n))
+            for n, one in enumerate([size, between, 60_000, 400])
+        ]
+        members[2] = members[2][:-1] + b"\xff"
+        path.write_bytes(b"".join(members))
+        whole = in_steps(path, [100])
+        assert in_steps(path, [1]) == whole
+        found = [data if isinstance(data, str) else len(data) for _, data in whole]
+        assert found == [size, between, "broken record", 400]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "seed", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 24))]
+)
+def test_mutated_archives_alike_from_any_place(tmp_path, mutation, data_dir, seed):
+    """The archives of the fuzz test, opened anew behind every record, and behind some."""
+    origin = data_dir / "web" / "webkit_bench" / "origin"
+    pages = [path.read_bytes() for path in sorted(origin.glob("*.html"))]
+    rng = random.Random(seed)
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(mutation.archive(pages, range(500), rng, {}))
+    whole = in_steps(path, [10_000])
+    assert len(whole) > 450
+    assert in_steps(path, [1]) == whole
+    assert in_steps(path, [rng.randint(1, 30) for _ in range(600)]) == whole

@@ -2,9 +2,9 @@
 
 FastWARC parses (Bevendorff et al., *Elastic ChatNoir*, ECIR 2018); this module adds what hostile
 files need: after an error reading goes on at the next place where a record starts, and a range of
-a file can be read alone. A start is where a gzip, LZ4 or Zstandard frame, or a line of a plain
-file, begins that FastWARC reads as a WARC header. A page may hold such bytes on purpose: whoever
-reads ranges has to compare where one ended with where the next began (`corpus/reading.py`).
+a file can be read alone. A start is where a compressed frame begins with a record (`frames.py`), or
+a line of a plain file that FastWARC reads as a WARC header. A page may hold such bytes on purpose:
+whoever reads ranges has to compare where one ended with where the next began (`corpus/reading.py`).
 Not here: what a record means (`warc.py`).
 """
 
@@ -12,28 +12,24 @@ from __future__ import annotations
 
 import io
 import re
-import zlib
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal, NamedTuple
 
 from mathlm.core.streams import Stream
+from mathlm.corpus.sources.frames import BROKEN, CUT, FRAMES, RECORD, Frame, Frames, Unit
 
-_FRAMES = re.compile(rb"\x1f\x8b\x08|\x04\x22\x4d\x18|\x28\xb5\x2f\xfd")
 _LINES = re.compile(rb"(?<=\n)WARC/[01]\.")
-_EITHER = re.compile(_FRAMES.pattern + b"|" + _LINES.pattern)
+_EITHER = re.compile(FRAMES.pattern + b"|" + _LINES.pattern)
 """For files that begin with neither: whatever stands in front, archives may follow."""
 _WINDOW = 1 << 20
 _OVERLAP = 16
 _PEEK = 64 << 10
 _MAX_HEADER = 64 << 10
 _CHUNK = 1 << 20
-_INSIDE = b"\nWARC/1."
-_LATEST = 4
 _BEYOND = 1 << 62
 """A place behind the end of any file."""
-_BROKEN = "broken record"
 TOO_LARGE = "too large"
+NO_ARCHIVE = "no WARC file"
 
 Phase = Literal["next", "read", "work"]
 Mark = Callable[[Phase], None]
@@ -48,19 +44,25 @@ class Place(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A record, its payload (HTTP header included) and, where it is broken, the reason."""
+    """A record, its payload without HTTP header and, where it is broken, the reason."""
 
     offset: int
+    """Where it starts; within a frame of several records, where the frame does."""
     record: Any
     """FastWARC's, or None where not even the header could be read."""
     data: bytes = b""
     reason: str = ""
 
 
+_Run = Generator[Found, None, int | None]
+"""What is found from a start on; returns where to go on, if anywhere."""
+
+
 class Archive:
     """An open WARC file, read from a place on to the last record that starts before `end`.
 
-    Of each record, `limit_of(record)` bytes are read at most; 0 leaves its payload alone.
+    Of each record, `limit_of(record)` bytes are read at most; 0 leaves its payload alone. What is
+    found from a place on is the same whether reading came to it or began there.
     """
 
     def __init__(
@@ -73,13 +75,13 @@ class Archive:
         self._stream, self._probe = Stream(file), Stream(file)
         self._end, self._limit_of, self._mark = end, limit_of, mark
         head = self._probe.read(_OVERLAP)
-        self._compressed = not head.startswith(b"WARC/")
-        self._starts = _LINES if not self._compressed else _FRAMES
-        if self._compressed and not _FRAMES.match(head):
-            self._starts = _EITHER
-        self._anchor = Place(0)
-        self._passed = 0
-        self._latest: deque[tuple[int, int, Any]] = deque(maxlen=_LATEST)
+        self._starts = FRAMES if Frames(self._probe).open(0) else _EITHER
+        if head.startswith(RECORD):
+            self._starts = _LINES
+        self._frames = Frames(self._stream)
+        self._following: Frame | None = None
+        """The frame at which the last unit ended."""
+        self._after = Place(0)
         self.next: int | None = None
         """Once `records` has ended: where the first record behind the range starts, if any."""
 
@@ -99,28 +101,36 @@ class Archive:
                 start = position - 1 + match.start()
                 if end is not None and start >= end:
                     return None
-                if start >= position and self._header_at(start) is not None:
+                if start >= position and self._is_start(start):
                     return start
             if len(window) < _WINDOW:
                 return None
             position += _WINDOW - _OVERLAP
         return None
 
-    def _header_at(self, offset: int) -> dict[str, str] | None:
-        """The header of the record that starts there, or None where none does."""
+    def _is_start(self, offset: int) -> bool:
+        """Whether a frame that begins with a record, or a line with a header, starts there."""
+        frame = Frames(self._probe).open(offset)
+        if frame is not None:
+            return frame.offset == offset and frame.begins() and not frame.damage
         self._probe.seek(offset)
-        record = _first_record(self._probe.read(_PEEK))
-        return None if record is None else dict(record.headers.to_dict())
+        return _Reader(io.BytesIO(self._probe.read(_PEEK))).next() is not None
 
     def records(self, place: Place) -> Iterator[Found]:
         """The records from `place` on, broken ones with the reason."""
         at = None if place.offset == _BEYOND else place.offset
         skip = place.skip
         while at is not None and (self._end is None or at < self._end):
-            self._enter(at)
-            at = yield from self._run(at, skip)
+            frame, self._following = self._following, None
+            if frame is None or frame.offset != at:
+                frame = self._frames.open(at)
+            at = yield from self._plain(at, skip) if frame is None else self._unit(frame, skip)
             skip = 0
         self.next = at
+
+    def after(self) -> Place:
+        """The place behind the records found so far."""
+        return self._after
 
     def leave(self, place: Place, phase: Phase) -> tuple[Found, Place | None]:
         """The record at a place, unread because it killed a worker in `phase`, and where to go on.
@@ -128,159 +138,168 @@ class Archive:
         What died while it read may have been led astray by the file: then it goes on at the next
         start, else behind the record.
         """
-        from fastwarc.warc import ArchiveIterator
-
+        frame = self._frames.open(place.offset)
         self._stream.seek(place.offset)
-        iterator = ArchiveIterator(self._stream, parse_http=False, max_header_len=_MAX_HEADER)
-        last: int | None = place.offset
+        unit = None if frame is None else Unit(frame)
+        reader = _Reader(unit or self._stream)
+        last = place.offset
         for _ in range(place.skip):
-            last = next(iterator).stream_pos
-        if phase == "next":
-            last = self.find_start((last or 0) + 1) if place.skip else last
-            found = Found(place.offset if last is None else last, None)
-        else:
-            record = next(iterator)
-            last, found = record.stream_pos, Found(record.stream_pos, record)
-            if phase == "work":
-                return found, Place(place.offset, place.skip + 1)
-        start = None if last is None else self.find_start(last + 1)
-        return found, None if start is None else Place(start)
+            passed = reader.next()
+            last = passed.stream_pos if unit is None and passed is not None else last
+        record = None if phase == "next" else reader.next()
+        if record is not None:
+            last = record.stream_pos if unit is None else last
+        elif unit is None and place.skip:
+            last = self.find_start(last + 1) or last
+        found = Found(last, record)
+        if phase != "work" or record is None:
+            return found, _place(self.find_start(last + 1))
+        if unit is None or reader.next() is not None or reader.judged(None, unit)[1]:
+            return found, Place(place.offset, place.skip + 1)
+        return found, _place(self._behind(unit, reader))
 
-    def after(self) -> Place:
-        """The place behind the records found so far.
-
-        Within a gzip member of several records FastWARC's places are not exact: so the record that
-        starts at a place must be the one that was found.
-        """
-        for number, offset, record in reversed(self._latest):
-            if self._is_at(record, offset):
-                self._anchor, self._passed = Place(offset), self._passed - number
-                self._latest.clear()
-                self._latest.append((0, offset, record))
-                break
-        return Place(self._anchor.offset, self._passed)
-
-    def _run(self, start: int, skip: int) -> Generator[Found, None, int | None]:
-        """Records from `start` until something is broken; returns where to go on, if anywhere."""
-        from fastwarc.warc import ArchiveIterator
-
+    def _plain(self, start: int, skip: int) -> _Run:
+        """Records of a plain file from `start` on until something is broken."""
         self._stream.seek(start)
-        iterator = ArchiveIterator(self._stream, parse_http=False, max_header_len=_MAX_HEADER)
-        last = start
+        reader = _Reader(self._stream)
+        last, number = start, 0
         while True:
             self._mark("next")
-            try:
-                record = next(iterator)
-            except StopIteration:
-                return None
-            except OSError:
-                going_on = self.find_start(last + 1)
-                nothing = going_on is None and self._passed == 0 and start == 0
-                found = self._found(last, None, reason="no WARC file" if nothing else _BROKEN)
-                yield self._enter(going_on, found)
-                return going_on
-            last = record.stream_pos
-            if self._end is not None and last >= self._end and self._is_at(record, last):
-                return last
-            if self._passed < skip:
-                self._passed += 1
+            record = reader.next()
+            if record is None:
+                break
+            last, number = record.stream_pos, number + 1
+            if self._end is not None and last >= self._end:
+                return int(last)
+            if number <= skip:
                 continue
-            found = self._read(record)
-            if found.reason and (self._compressed or found.reason != TOO_LARGE):
+            self._mark("read")
+            found = _read(record, last, self._limit_of(record))
+            if found.reason not in ("", TOO_LARGE):
                 going_on = self.find_start(last + 1)
-                yield self._enter(going_on, found)
+                yield self._given(found, going_on)
                 return going_on
-            yield found
+            yield self._given(found, last, 1)
+        if not reader.broken:
+            return None
+        going_on = self.find_start(last + 1)
+        nothing = going_on is None and start == number == 0
+        found = Found(last, None, reason=NO_ARCHIVE if nothing else BROKEN)
+        yield self._given(found, going_on)
+        return going_on
 
-    def _enter(self, at: int | None, found: Found | None = None) -> Any:
-        """From now on places are counted from here; `found` is handed back."""
-        self._anchor, self._passed = Place(_BEYOND if at is None else at), 0
-        self._latest.clear()
+    def _unit(self, frame: Frame, skip: int) -> _Run:
+        """The records of a unit, each given once it is known whether it is the last."""
+        unit = Unit(frame)
+        reader = _Reader(unit)
+        self._mark("next")
+        record, found = reader.next(), None
+        while record is not None:
+            number = reader.number
+            if number > skip:
+                self._mark("read")
+                found = _read(record, unit.offset, self._limit_of(record))
+            record = reader.next()
+            if record is not None and found is not None:
+                yield self._given(found, unit.offset, number)
+        found, broken = reader.judged(found, unit)
+        going_on = self._behind(unit, reader)
+        if found is not None:
+            place = (unit.offset, reader.number) if broken else (going_on,)
+            yield self._given(found, *place)
+        if broken and skip <= reader.number:
+            nothing = going_on is None and unit.offset == reader.number == 0
+            reason = NO_ARCHIVE if nothing else broken
+            yield self._given(Found(unit.offset, None, reason=reason), going_on)
+        return going_on
+
+    def _behind(self, unit: Unit, reader: _Reader) -> int | None:
+        """Where reading goes on behind a unit, if anywhere."""
+        if reader.broken or unit.damage:
+            return self.find_start(unit.offset + 1)
+        self._following = unit.following
+        if unit.following is not None:
+            return unit.following.offset
+        return None if unit.is_last else self.find_start(unit.end)
+
+    def _given(self, found: Found, offset: int | None, skip: int = 0) -> Found:
+        """Note that a record is given, and where reading goes on behind it."""
+        self._after = Place(_BEYOND if offset is None else offset, skip)
+        self._mark("work")
         return found
 
-    def _is_at(self, record: Any, offset: int) -> bool:
-        """Whether the record itself starts there, and not only the gzip member after it."""
-        if record is None:
-            return False
-        return self._header_at(offset) == dict(record.headers.to_dict())
 
-    def _found(self, offset: int, record: Any, data: bytes = b"", reason: str = "") -> Found:
-        self._latest.append((self._passed, offset, record))
-        self._passed += 1
-        self._mark("work")
-        return Found(offset, record, data, reason)
+class _Reader:
+    """FastWARC over the bytes of a plain file or of a unit."""
 
-    def _read(self, record: Any) -> Found:
-        limit, offset = self._limit_of(record), record.stream_pos
-        if limit == 0:
-            return self._found(offset, record)
-        self._mark("read")
+    def __init__(self, file: Any) -> None:
+        from fastwarc.warc import ArchiveIterator
+
+        self._records = ArchiveIterator(
+            file, parse_http=False, max_header_len=_MAX_HEADER, stream_detect=False
+        )
+        self.number = 0
+        """Records so far."""
+        self.broken = False
+        """Whether what follows them is none."""
+        self._ends = 0
+
+    def next(self) -> Any:
+        """The next record; None at the end, and where something else follows."""
         try:
-            record.parse_http(quirks_mode=True, max_header_len=_MAX_HEADER)
-            declared = record.content_length
-            data = _read_up_to(record.reader, limit + 1)
-        except OSError:
-            return self._found(offset, record, reason=_BROKEN)
-        if reason := _reason(len(data), limit, declared):
-            return self._found(offset, record, reason=reason)
-        if self._compressed and _INSIDE in data and self._overran(offset, len(data)):
-            return self._found(offset, record, reason="wrong length")
-        return self._found(offset, record, data)
-
-    def _overran(self, offset: int, size: int) -> bool:
-        """Whether a payload of `size` bytes went beyond the gzip member in which it began."""
-        self._probe.seek(offset)
-        member = _first_member(self._probe, size + _MAX_HEADER)
-        record = None if member is None else _first_record(member)
-        return record is not None and len(_read_up_to(record.reader, size)) < size
-
-
-def _first_member(stream: Stream, max_bytes: int) -> bytes | None:
-    """The gzip member that starts here, up to `max_bytes` of it; None where none does."""
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    parts: list[bytes] = []
-    size = 0
-    while not decoder.eof and size < max_bytes and (packed := stream.read(_PEEK)):
-        try:
-            parts.append(decoder.decompress(packed, max_bytes - size))
-        except zlib.error:
+            record = next(self._records)
+        except StopIteration:
             return None
-        size += len(parts[-1])
-        if decoder.unconsumed_tail:
-            break
-    return b"".join(parts)
+        except OSError:
+            self.broken = True
+            return None
+        self.number += 1
+        self._ends = record.stream_pos + record.content_length
+        return record
+
+    def judged(self, last: Found | None, unit: Unit) -> tuple[Found | None, str]:
+        """The last record of a unit, and why what stands behind it is broken, if it is.
+
+        A frame's checksum stands at its end: what it fails for is the last record in it.
+        """
+        while not self.broken and unit.read(_CHUNK):
+            pass
+        hurt = bool(unit.damage) and not self.broken and self._ends > unit.last_frame
+        if last is not None and (hurt or last.reason == CUT):
+            last = last._replace(data=b"", reason=unit.damage or "wrong length")
+        junk = not (self.broken or unit.damage or unit.following or unit.is_last)
+        if self.broken or junk or (unit.damage and not hurt):
+            return last, unit.damage or BROKEN
+        return last, ""
 
 
 def read_record(data: bytes, limit: int) -> Found:
     """The first record of some bytes of a WARC, with its payload up to `limit` bytes."""
-    record = _first_record(data)
+    frame = Frames(io.BytesIO(data)).open(0)
+    unit = None if frame is None else Unit(frame)
+    reader = _Reader(io.BytesIO(data) if unit is None else unit)
+    record = reader.next()
     if record is None:
-        return Found(0, None, reason=_BROKEN)
+        return Found(0, None, reason=BROKEN)
+    found = _read(record, 0, limit)
+    if unit is None or reader.next() is not None:
+        return found
+    return reader.judged(found, unit)[0] or found
+
+
+def _read(record: Any, offset: int, limit: int) -> Found:
+    """A record with its payload, of which no more than `limit` bytes are read; 0: none."""
+    if limit == 0:
+        return Found(offset, record)
     try:
         record.parse_http(quirks_mode=True, max_header_len=_MAX_HEADER)
         declared = record.content_length
-        payload = _read_up_to(record.reader, limit + 1)
+        data = _read_up_to(record.reader, limit + 1)
     except OSError:
-        return Found(0, record, reason=_BROKEN)
-    return Found(0, record, payload[:limit], _reason(len(payload), limit, declared))
-
-
-def _reason(size: int, limit: int, declared: int) -> str:
-    """What is wrong with a payload of which `size` bytes could be read, if anything."""
-    if size > limit:
-        return TOO_LARGE
-    return "cut off" if size < declared else ""
-
-
-def _first_record(data: bytes) -> Any:
-    """The first record of some bytes of a WARC file, or None where its header cannot be read."""
-    from fastwarc.warc import ArchiveIterator
-
-    stream = io.BytesIO(data)
-    try:
-        return next(iter(ArchiveIterator(stream, parse_http=False, max_header_len=_MAX_HEADER)))
-    except (OSError, StopIteration):
-        return None
+        return Found(offset, record, reason=BROKEN)
+    if len(data) > limit:
+        return Found(offset, record, reason=TOO_LARGE)
+    return Found(offset, record, data, CUT if len(data) < declared else "")
 
 
 def _read_up_to(reader: Any, size: int) -> bytes:
@@ -290,3 +309,7 @@ def _read_up_to(reader: Any, size: int) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def _place(offset: int | None) -> Place | None:
+    return None if offset is None else Place(offset)
