@@ -311,6 +311,16 @@ def test_shared_keys_are_those_of_a_dictionary(tmp_path):
         assert groups == expected
 
 
+@pytest.mark.parametrize(
+    ("keys", "ranges"),
+    [(0, 1), (1 << 18, 1), ((1 << 18) + 2, 2), (1 << 28, 1024), (1 << 31, 1024), (1 << 34, 4096)],
+)
+def test_ranges_grow_before_there_are_more_than_a_thousand(monkeypatch, keys, ranges):
+    monkeypatch.setattr(fingerprints.Run, "load", lambda self, name: range(keys // 2))
+    runs = [fingerprints.Run("", 0, 1)] * 2
+    assert partition.number_of_ranges(runs, "near") == ranges
+
+
 def test_half_of_the_exact_key_is_not_enough(tmp_path):
     digests = b"".join(n.to_bytes(8, "little") for pair in ((7, 1), (7, 2), (7, 2)) for n in pair)
     fingerprints._save_wide(tmp_path, "exact", digests, np.arange(3))

@@ -17,8 +17,10 @@ import numpy.typing as npt
 from mathlm.core.ngrams import Hashes, Positions
 from mathlm.corpus.fingerprints import Kind, Run
 
-_RECORDS = 1 << 18
-"""Keys in a range, where the user names no number of ranges: about 20 MiB at work."""
+_RECORDS = (1 << 18, 1 << 22)
+"""Keys in a range, least and most, where the user names no number: 20 to 320 MiB at work."""
+_RANGES = 1 << 10
+"""Ranges grow before there are more of them: each opens every run."""
 
 
 class Buckets(NamedTuple):
@@ -30,8 +32,10 @@ class Buckets(NamedTuple):
 
 
 def number_of_ranges(runs: Sequence[Run], kind: Kind) -> int:
-    """How many ranges keep each under a quarter of a million keys."""
-    return max(1, math.ceil(sum(len(run.load(f"{kind}-keys")) for run in runs) / _RECORDS))
+    """How many ranges of the keys to make: few, for each opens all runs, and each small enough."""
+    keys = sum(len(run.load(f"{kind}-keys")) for run in runs)
+    least, most = _RECORDS
+    return max(1, math.ceil(keys / min(max(least, keys // _RANGES), most)))
 
 
 def key_range(keys: Hashes, part: int, parts: int) -> slice:
