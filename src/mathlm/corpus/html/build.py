@@ -130,6 +130,8 @@ class Builder:
         node = Node(tag, attrs)
         node.suspect = suspect
         self._children(lex, node, depth + 1, linked=inside)
+        if tag == "pre":
+            node.weight = node.chars
         parent.chars += node.chars
         parent.links += node.links
         parent.weight += node.weight

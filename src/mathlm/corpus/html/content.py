@@ -83,7 +83,7 @@ def _is_main_name(name: str) -> bool:
 
 def select(body: Node) -> Node:
     """The page's content: the smallest element that holds most of the running text, pruned."""
-    _prune(body, _Page(max(body.weight, 1.0), max(body.chars, 1)))
+    _prune(body, _Page(max(body.weight, 1.0), max(body.chars, 1), max(body.chars - body.links, 1)))
     notes: list[Node] = []
     root = _descend(body, notes)
     return root if root is body else _with_heading(body, root, notes)
@@ -94,6 +94,8 @@ class _Page(NamedTuple):
 
     weight: float
     chars: int
+    plain: int
+    """Of these, characters outside of links."""
 
 
 def _descend(node: Node, notes: list[Node]) -> Node:
@@ -198,7 +200,8 @@ def _prune(node: Node, page: _Page) -> None:
     for child in node.children:
         if isinstance(child, Node) and child.tag not in _UNTOUCHED:
             before = (child.chars, child.links, child.weight)
-            dropped = _is_dropped(child, page)
+            # a heading may be all links (`std::fmt::Trait`)
+            dropped = (child.suspect or node.tag not in _HEADINGS) and _is_dropped(child, page)
             if dropped:
                 child.chars = child.links = 0
                 child.weight = 0.0
@@ -218,10 +221,15 @@ def _is_dropped(node: Node, page: _Page) -> bool:
     tag = node.tag
     if not node.suspect:
         return tag in LISTS and node.links > 0 and _is_link_farm(node, page)
-    share = max(node.weight / page.weight, 0.5 * node.chars / page.chars)
-    if share > 0.3 or _is_named_by_heading(node):
+    share = max(node.weight / page.weight, 0.5 * (node.chars - node.links) / page.plain)
+    if share > 0.3 or _is_named_by_heading(node) or _has_title_page(node):
         return False
     return tag != "header" or (share < 0.05 and not _first_headings(node))
+
+
+def _has_title_page(node: Node) -> bool:
+    """Whether it is a part of a text with a title of its own, as DocBook's `sidebar` boxes are."""
+    return any(child.css == "titlepage" for child in elements(node)[:2])
 
 
 def _is_named_by_heading(node: Node) -> bool:
