@@ -140,6 +140,12 @@ LONG = "These are words of a paragraph that is long enough. " * 30
         f'<div><pre><a href="">{SHORT}</a> <a href="">b</a> <a href="">c</a></pre></div>',
         f"<section><p>{SHORT} It holds \\(x\\).</p></section>",
         f'<aside class="topic"><p>{SHORT}</p></aside>',
+        f'<div class="sidebar"><div class="titlepage"><p>Note</p></div><p>{SHORT}</p></div>',
+        f'<h2><span><a href="">a</a>::<a href="">b</a>::<a href="">{SHORT}</a></span></h2>',
+        f'<div class="fragment"><div class="line"><a href="">{SHORT}</a> <a href="">b</a>'
+        ' <a href="">c</a></div></div>',
+        f'<table class="memberdecls"><tr><td><a href="">{SHORT}</a> <a href="">b</a>'
+        ' <a href="">c</a></td></tr></table>',
         f'<ul><li><a href="">{LONG[:40]}</a></li><li><a href="">{LONG[:40]}</a></li>'
         f'<li><a href="">{LONG[:40]}</a> {SHORT} <span class="math">\\(x^2\\)</span></li></ul>',
     ],
@@ -147,6 +153,20 @@ LONG = "These are words of a paragraph that is long enough. " * 30
 def test_what_only_looks_like_surroundings_stays(html: str) -> None:
     page = f"<main><h1>T</h1>{html}<section><p>{LONG}</p><p>{LONG}</p></section></main>"
     assert SHORT in extract(page).text
+
+
+def test_code_beside_the_words_about_it_stays() -> None:
+    code = "\n".join(f"<span>template</span> f{n}(<a href=''>T{n}</a>);" for n in range(20))
+    words = f"<div class=refsect1><h3>Description</h3><p>{PROSE}</p><p>{PROSE}</p></div>"
+    page = f"<div class=refentry><h2>f</h2><pre class=synopsis>{code}</pre>{words}</div>"
+    assert "template f19(T19);" in extract(page).text
+
+
+def test_links_alone_do_not_save_a_sidebar() -> None:
+    links = "".join(f"<li><a href='{n}'>Chapter {n} of the book</a></li>" for n in range(60))
+    main = "<main><h1>f(x)</h1><p>Wrapper of f.</p></main>"
+    page = f"<div class=sidebar><ul>{links}</ul></div>{main}"
+    assert extract(page).text == "# f(x)\n\nWrapper of f."
 
 
 def test_a_name_without_a_heading_is_believed() -> None:

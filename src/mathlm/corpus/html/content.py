@@ -55,8 +55,9 @@ _BOILERPLATE_ROLES = words(
     navigation banner contentinfo complementary search menu menubar dialog alert
     """
 )
-# Taken or left whole.
+# Taken or left whole; so are Doxygen's blocks of code and tables of members, though full of links.
 _UNTOUCHED = words("p pre code")
+_DOXYGEN = words("fragment memberdecls")
 LISTS = words("ul ol dl div section table tbody tr td p span aside form menu")
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 # Their ids are what links point at (`<dt id="gui.widgets.Button">`), no names of parts of the page.
@@ -198,7 +199,7 @@ def _prune(node: Node, page: _Page) -> None:
         return
     kept: list[Child] = []
     for child in node.children:
-        if isinstance(child, Node) and child.tag not in _UNTOUCHED:
+        if isinstance(child, Node) and not (child.tag in _UNTOUCHED or child.css in _DOXYGEN):
             before = (child.chars, child.links, child.weight)
             # a heading may be all links (`std::fmt::Trait`)
             dropped = (child.suspect or node.tag not in _HEADINGS) and _is_dropped(child, page)
