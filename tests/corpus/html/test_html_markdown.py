@@ -144,6 +144,8 @@ LONG = "These are words of a paragraph that is long enough. " * 30
         f'<h2><span><a href="">a</a>::<a href="">b</a>::<a href="">{SHORT}</a></span></h2>',
         f'<div class="fragment"><div class="line"><a href="">{SHORT}</a> <a href="">b</a>'
         ' <a href="">c</a></div></div>',
+        '<table><tr><td><span>(</span><a href="">f</a> <span>(</span><a href="">g</a>'
+        f' <span>(</span><a href="">{SHORT}</a></td></tr></table>',
         f'<table class="memberdecls"><tr><td><a href="">{SHORT}</a> <a href="">b</a>'
         ' <a href="">c</a></td></tr></table>',
         f'<ul><li><a href="">{LONG[:40]}</a></li><li><a href="">{LONG[:40]}</a></li>'
@@ -167,6 +169,14 @@ def test_links_alone_do_not_save_a_sidebar() -> None:
     main = "<main><h1>f(x)</h1><p>Wrapper of f.</p></main>"
     page = f"<div class=sidebar><ul>{links}</ul></div>{main}"
     assert extract(page).text == "# f(x)\n\nWrapper of f."
+
+
+def test_a_footer_about_rights_goes_from_a_page_of_few_words() -> None:
+    rights = f"© 2026 The authors. {SHORT} It is licensed under the GNU Free Documentation License."
+    page = f"<h1>T</h1><p>{SHORT}</p><div class=footer><p>{rights}</p></div>"
+    assert extract(page).text == f"# T\n\n{SHORT}"
+    kept = page.replace("©", "").replace("licensed", "given")
+    assert "The authors." in extract(kept).text
 
 
 def test_a_name_without_a_heading_is_believed() -> None:

@@ -57,6 +57,10 @@ _BOILERPLATE_ROLES = words(
 )
 # Taken or left whole; so are Doxygen's blocks of code and tables of members, though full of links.
 _UNTOUCHED = words("p pre code")
+# What stands between names in a signature or a call, and hardly between the links of a menu.
+_CODE = re.compile(r"::|[(\[{<=]\s*$")
+_RIGHTS = re.compile(r"©|\(c\) |copyright|rights reserved|licen[cs]ed under", re.IGNORECASE)
+_MAX_IMPRINT = 1500
 _DOXYGEN = words("fragment memberdecls")
 LISTS = words("ul ol dl div section table tbody tr td p span aside form menu")
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
@@ -223,9 +227,21 @@ def _is_dropped(node: Node, page: _Page) -> bool:
     if not node.suspect:
         return tag in LISTS and node.links > 0 and _is_link_farm(node, page)
     share = max(node.weight / page.weight, 0.5 * (node.chars - node.links) / page.plain)
+    if share > 0.3 and _is_imprint(node):
+        return True
     if share > 0.3 or _is_named_by_heading(node) or _has_title_page(node):
         return False
     return tag != "header" or (share < 0.05 and not _first_headings(node))
+
+
+def _is_imprint(node: Node) -> bool:
+    """Whether it is a short footer about rights, which on a page of few words weighs much."""
+    names = f"{node.tag} {node.css} {node.attrs.get('id', '')} {node.attrs.get('role', '')}"
+    return (
+        node.chars < _MAX_IMPRINT
+        and ("foot" in names or "contentinfo" in names)
+        and _RIGHTS.search(plain_text(node)) is not None
+    )
 
 
 def _has_title_page(node: Node) -> bool:
@@ -255,11 +271,13 @@ def _is_link_farm(node: Node, page: _Page) -> bool:
         or node.weight > 0.25 * node.chars
     ):
         return False
-    links = 0
+    links = marks = 0
     for below in walk(node):
-        if below.tag == "pre" or (
-            below.tag != "a" and any(isinstance(child, Math) for child in below.children)
-        ):
+        if below.tag == "a":
+            links += below.links > 0
+            continue
+        if below.tag == "pre" or any(isinstance(child, Math) for child in below.children):
             return False
-        links += below.tag == "a" and below.links > 0
-    return links >= 3
+        texts = (child for child in below.children if isinstance(child, str))
+        marks += sum(1 for text in texts if _CODE.search(text))
+    return links >= 3 and 4 * marks < links
