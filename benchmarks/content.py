@@ -124,7 +124,7 @@ def main() -> None:
         if len(pages) < args.pages:
             print(f"{folder}: only {len(pages)} pages say what their content is")
         if pages:
-            scores[folder.name] = {
+            scores["/".join(folder.parts[-2:])] = {
                 name: statistics.mean(f1(words(get(page)), wanted) for page, wanted in pages)
                 for name, get in known.items()
             }

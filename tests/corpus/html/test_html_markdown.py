@@ -141,6 +141,7 @@ LONG = "These are words of a paragraph that is long enough. " * 30
         f"<section><p>{SHORT} It holds \\(x\\).</p></section>",
         f'<aside class="topic"><p>{SHORT}</p></aside>',
         f'<div class="sidebar"><div class="titlepage"><p>Note</p></div><p>{SHORT}</p></div>',
+        f'<aside class="sidebar"><p class="sidebar-title">Tip</p><p>{SHORT}</p></aside>',
         f'<h2><span><a href="">a</a>::<a href="">b</a>::<a href="">{SHORT}</a></span></h2>',
         f'<div class="fragment"><div class="line"><a href="">{SHORT}</a> <a href="">b</a>'
         ' <a href="">c</a></div></div>',
@@ -162,6 +163,12 @@ def test_code_beside_the_words_about_it_stays() -> None:
     words = f"<div class=refsect1><h3>Description</h3><p>{PROSE}</p><p>{PROSE}</p></div>"
     page = f"<div class=refentry><h2>f</h2><pre class=synopsis>{code}</pre>{words}</div>"
     assert "template f19(T19);" in extract(page).text
+
+
+def test_what_stands_before_a_long_section_stays() -> None:
+    section = f"<section><h2>Options</h2><p>{LONG}</p></section>"
+    page = f"<div class=page><h1>T</h1><p>{SHORT}</p>{section}</div>"
+    assert extract(page).text.startswith(f"# T\n\n{SHORT}\n\n## Options")
 
 
 def test_links_alone_do_not_save_a_sidebar() -> None:

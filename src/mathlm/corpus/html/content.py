@@ -114,7 +114,7 @@ def _descend(node: Node, notes: list[Node]) -> Node:
         best = max(elements(node), key=lambda child: child.weight, default=None)
         if best is not None and best.tag in _TABLE_PARTS:
             best = _widest_cell(best)
-        if best is None or best.tag in _WHOLE or (in_main and best.tag == "section"):
+        if best is None or best.tag in _WHOLE or _is_part(best, node, in_main=in_main):
             return node
         if best.weight < (0.55 if _is_main(best) else 0.97 if in_main else 0.85) * node.weight:
             return node
@@ -123,6 +123,13 @@ def _descend(node: Node, notes: list[Node]) -> Node:
         notes += [c for c in elements(node) if c is not best and _is_footnotes(c)]
         node = best
     return node
+
+
+def _is_part(best: Node, node: Node, *, in_main: bool) -> bool:
+    """Whether it is a section of a text that has more: what stands before it belongs to it."""
+    if best.tag != "section" and "section" not in best.css.split():
+        return False
+    return in_main or any(child.tag in _HEADINGS for child in elements(node))
 
 
 def _is_footnotes(node: Node) -> bool:
@@ -245,8 +252,9 @@ def _is_imprint(node: Node) -> bool:
 
 
 def _has_title_page(node: Node) -> bool:
-    """Whether it is a part of a text with a title of its own, as DocBook's `sidebar` boxes are."""
-    return any(child.css == "titlepage" for child in elements(node)[:2])
+    """Whether it is a box of the text with a title, as the sidebars of DocBook and Docutils are."""
+    first = elements(node)[:2]
+    return any(c.css == "titlepage" or (c.tag, c.css) == ("p", "sidebar-title") for c in first)
 
 
 def _is_named_by_heading(node: Node) -> bool:
