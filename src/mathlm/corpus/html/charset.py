@@ -87,6 +87,8 @@ def _is_clean(data: bytes) -> bool:
     """Whether UTF-8 bytes hold nothing that `clean` changes; far faster than looking at text."""
     if data.translate(None, _PLAIN):
         return False
+    if data.isascii():
+        return True
     if b"\xef" in data and any(rare in data for rare in _RARE_BYTES):
         return False
     return _C1_BYTES.search(data) is None
@@ -131,7 +133,8 @@ def _mostly_utf8(data: bytes, error: UnicodeDecodeError) -> bool:
     """Whether a page that is not quite UTF-8 is a broken UTF-8 page (cut off, one bad byte)."""
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
-    good = sum(1 for character in text[:100_000] if character > "\x7f") - bad
+    sample = text[:100_000]
+    good = len(sample) - len(sample.encode("ascii", "ignore")) - bad
     cut_off = error.start >= len(data) - 3
     return good > (0 if cut_off else 2 * bad)
 
