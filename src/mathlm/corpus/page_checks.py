@@ -41,7 +41,7 @@ class Where(NamedTuple):
     place: Place = Place(0)
 
 
-_RECORDS_AT_A_PLACE = 1000
+_RECORDS_AT_A_PLACE = 50_000
 """In a gzip member of several records a place is that of the member."""
 MAX_EXCERPT = 2000
 """Characters of a page's text that go with its explanation."""
