@@ -16,14 +16,29 @@ SUP, SUB, END = "\ufdd4", "\ufdd5", "\ufdd6"
 # Braces around a script within a script, told apart from braces of the text.
 _OPEN, _SHUT = "\ufdd7", "\ufdd8"
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|e|ème|o|a|TM|SM|®|™|©)$")
+_CITATION = re.compile(r"\[[\w ,–-]+\]$")
+_SURELY_ORDINAL = re.compile(f"{SUP}\\s*(st|nd|rd|th|TM|SM|®|™|©)\\s*{END}")
 _SCRIPT = re.compile(f"([{SUP}{SUB}])([^{SUP}{SUB}{END}]*){END}")
-_ATOM = rf"(?:[A-Za-zα-ωΑ-Ω]|\d+(?:\.\d+)?|[(){{}}\[\]|])(?:[{SUP}{SUB}][^{END}]{{0,200}}{END})*'*"
+_SCRIPTED = rf"(?:[{SUP}{SUB}][^{END}]{{0,200}}{END})"
+_FUNCTION = r"(?:sinh?|cosh?|tanh?|cot|sec|csc|log|ln|exp)"
+_FUNCTION_ATOM = rf"(?<![A-Za-z]){_FUNCTION}(?:{_SCRIPTED}+(?: (?!a\s))?|(?=\())"
+# Letters side by side are a word, which ends an expression, but for the products that are no words.
+_LETTERS = rf"(?<![A-Za-z])(?:[A-Za-z]|[abc][xz]|[ac]y|ab|ac|bc|xy|yz|xz|mc(?={SUP}))(?![A-Za-z])"
+_ATOM = (
+    rf"(?:{_FUNCTION_ATOM}|{_LETTERS}|[α-ωΑ-Ω∞∂…]|\.{{3}}"
+    rf"|\d{{1,3}}(?:,\d{{3}})+|\d+(?:\.\d+)?|[(){{}}\[\]|]){_SCRIPTED}*'*"
+)
 _TERM = rf"[-−+]?(?:{_ATOM}){{1,60}}"
-_OPERATOR = r"\s*(?:[-+=<>≤≥≠≈·×*/−±,]|\s[-+=<>≤≥≠≈·×*/−±]\s)\s*"
+_SIGN = "-+=<>≤≥≠≈≡·×*/−±→∈"
+# The hyphen before a word is none of subtraction (`L<sup>p</sup>-norm`).
+_OPERATOR = rf"\s*(?:(?!-[A-Za-z]{{2}})[{_SIGN},]|\s[{_SIGN}]\s)\s*"
 _EXPRESSION = re.compile(
     rf"(?<![A-Za-zα-ωΑ-Ω\d.,:]){_TERM}(?:{_OPERATOR}{_TERM}){{0,60}}(?![A-Za-z\d])"
 )
-_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z])")
+_CHEMISTRY = re.compile(r"[A-Z][A-Za-z]")
+_NAME = re.compile(rf"(?<![A-Za-z\\])({_FUNCTION})(?![A-Za-z])")
+_BRACKETS = re.compile(r"[][(){}]|,(?!\d{3})")
+_PAIRS = ("()", "[]", "{}")
 _MARK = re.compile(f"([{SUP}{SUB}{END}])")
 _MARKS = re.compile(f"[{SUP}{SUB}{END}{_OPEN}{_SHUT}]")
 _BRACES = str.maketrans({"{": "\\{", "}": "\\}", _OPEN: "{", _SHUT: "}"})
@@ -67,7 +82,8 @@ def link_of_note(node: Node) -> str | None:
 
 def formulas(text: str, emit: Callable[[Math], str]) -> str:
     """The text with its marked scripts written as LaTeX, as formulas where they are mathematics."""
-    text = _flat(re.sub(f"[{SUP}{SUB}]\\s*{END}", "", text))
+    text = re.sub(f"[{SUP}{SUB}]\\s*{END}", "", text)
+    text = _flat(_SURELY_ORDINAL.sub(r"\1", text))
     text = _EXPRESSION.sub(lambda match: _expression(match, emit), text)
     text = _SCRIPT.sub(_on_word, text)
     return _MARKS.sub("", text)
@@ -90,24 +106,74 @@ def _flat(text: str) -> str:
 
 
 def _expression(match: re.Match[str], emit: Callable[[Math], str]) -> str:
-    source = match[0]
+    before, source, after = _trimmed(match[0])
     if SUP not in source and SUB not in source:
-        return source
+        return match[0]
     bare = _SCRIPT.sub("", source)
     scripts = [found[2].strip() for found in _SCRIPT.finditer(source)]
     if (
-        _WORD.search(bare)
-        or any(_ORDINAL.match(script) for script in scripts)
+        _CHEMISTRY.search(bare)
+        or not _is_balanced(bare)
+        or any(_ORDINAL.match(script) or _CITATION.match(script) for script in scripts)
         or any(mark in "".join(scripts) for mark in "\ufdd0\ufdd1")
     ):
-        return source
-    if any(source.count(left) != source.count(right) for left, right in ("()", "[]", "{}")):
-        return source
+        return match[0]
     latex = _SCRIPT.sub(
         lambda found: ("^" if found[1] == SUP else "_") + f"{_OPEN}{found[2].strip()}{_SHUT}",
         source,
     )
-    return emit(Math(_spelled(latex.translate(_BRACES)), False))
+    latex = _NAME.sub(r"\\\1", _spelled(latex.translate(_BRACES)))
+    return before + emit(Math(latex, False)) + after
+
+
+def _trimmed(source: str) -> tuple[str, str, str]:
+    """What stands before, in and after the first and the last part with a script.
+
+    Parts are what commas outside of brackets set apart: of `x<sub>1</sub>, a` the `a` is a word.
+    Brackets at the ends whose others are missing belong to the sentence.
+    """
+    plain = _SCRIPT.sub(lambda found: "x" * len(found[0]), source)
+    start, end = 0, len(plain)
+    for left, right in _PAIRS:
+        surplus = plain.count(left) - plain.count(right)
+        while surplus > 0 and plain[start] == left:
+            start, surplus = start + 1, surplus - 1
+        while surplus < 0 and plain[end - 1] == right:
+            end, surplus = end - 1, surplus + 1
+    places = _parts(plain, start, end)
+    scripted = [
+        place for place in places if SUP in source[slice(*place)] or SUB in source[slice(*place)]
+    ]
+    if scripted:
+        start, end = scripted[0][0], scripted[-1][1]
+    inner = source[start:end]
+    start += len(inner) - len(inner.lstrip())
+    end -= len(inner) - len(inner.rstrip())
+    return source[:start], source[start:end], source[end:]
+
+
+def _parts(plain: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the parts between commas outside of brackets begin and end."""
+    depth, parts = 0, []
+    for mark in _BRACKETS.finditer(plain, start, end):
+        if mark[0] != ",":
+            depth += 1 if mark[0] in "([{" else -1
+        elif depth == 0:
+            parts.append((start, mark.start()))
+            start = mark.end()
+    return [*parts, (start, end)]
+
+
+def _is_balanced(bare: str) -> bool:
+    for left, right in _PAIRS:
+        depth = 0
+        for character in bare:
+            depth += (character == left) - (character == right)
+            if depth < 0:
+                return False
+        if depth:
+            return False
+    return True
 
 
 def _spelled(latex: str) -> str:
