@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from mathlm.corpus.html import asciimath
-from mathlm.corpus.html.delimiters import Delimiters
+from mathlm.corpus.html.delimiters import DOUBTFUL, Delimiters
 from mathlm.corpus.html.latex_text import clean
 from mathlm.corpus.html.nodes import Math
 
@@ -32,8 +32,12 @@ _IN_WORDS = re.compile(
 _SHELL = re.compile(r"[A-Z_]{3,}|\{[A-Za-z_]+\}|\(\w+ |\w+\[")
 # A dollar at the end of a string of a program, as regular expressions have it.
 _QUOTED = re.compile(r"""["'`]\s?[),;\]]|[|)]["'`]""")
+_CURRENCY = re.compile(r"^\d.*\s(?:US|HK|AU|NZ|CA|NT)$", re.DOTALL)
+_PHRASE = re.compile(r"[a-z]{2,},? [a-z]{3,}")
 _MAX_BACKSLASHES = 50
 _MAX_DOLLAR = 3000
+_MAX_BRACES = 50
+"""Braces open at once: no formula has more, and many would be read again and again."""
 _ASCII_MATHS = re.compile(
     r"\^|sqrt|frac|sum_|int_|\+-|root|<=|>=|!=|\boo\b|\bxx\b|[A-Za-z0-9)]\s*/\s*[A-Za-z0-9(]|[A-Za-z]\s*[=<>]|\b[A-Za-z]_\S|vec|->|pi|theta|alpha|beta"
 )
@@ -54,7 +58,7 @@ def formulas(text: str, delimiters: Delimiters, emit: Emit) -> str:
         if found is None:
             out.append(text[place : match.end()])
             place = match.end()
-            while match[0] == "$$" and text.startswith("$", place):
+            while match[0].startswith("$$") and text.startswith("$", place):
                 out.append("$")
                 place += 1
             continue
@@ -139,12 +143,14 @@ def _delimited(
     if end is None:
         return None
     content = text[start:end]
-    if right == "$" and not _is_dollar_formula(text, start, end, delimiters):
+    if right in DOUBTFUL and not _is_formula(text, start, end, right, delimiters=delimiters):
         return None
     if right == "$" and content.startswith("latex "):
         content = content[6:]
+    elif right == "$" and content[0] == content[-1] == "`":
+        content = content.strip("`")
     latex = clean(content)
-    if not latex or (right == "$$" and not _is_plausible(latex)):
+    if not latex or (right.startswith("$$") and not _is_plausible(latex)):
         return None
     return Math(latex, display), end + len(right)
 
@@ -152,37 +158,54 @@ def _delimited(
 def _closing(text: str, start: int, right: str) -> int | None:
     """Where the delimiter closes, outside of braces and not escaped."""
     limit = min(len(text), start + _MAX_FORMULA)
-    if text.find(right, start, limit) < 0:
+    end = text.find(right, start, limit)
+    if end < 0:
         return None
     depth = 0
-    position = start
-    while position < limit:
-        character = text[position]
-        if depth <= 0 and text.startswith(right, position):
-            return position if position > start else None
-        if character == "\\":
-            position += 2
-            continue
-        if character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-        position += 1
-    end = text.find(right, start, limit)
+    for token in _tokens(right).finditer(text, start, limit):
+        mark = token[0]
+        if mark == right and depth <= 0:
+            return token.start() if token.start() > start else None
+        depth += (mark == "{") - (mark == "}")
+        if depth > _MAX_BRACES:
+            break
     return end if end > start and right != "$" else None
 
 
+@functools.lru_cache(maxsize=256)
+def _tokens(right: str) -> re.Pattern[str]:
+    """What matters on the way to a closing delimiter."""
+    return re.compile(rf"{re.escape(right)}|\\.|[{{}}]", re.DOTALL)
+
+
 def _is_plausible(latex: str) -> bool:
-    """Whether `$$…$$` holds a formula and not a row of prose between two prices."""
-    return not _SENTENCE.search(latex) or bool(re.search(r"\\[A-Za-z]{2,}", latex))
+    """Whether `$$…$$` holds a formula and not prose between two prices or marks of prices."""
+    if re.search(r"\\[A-Za-z]{2,}", latex):
+        return True
+    return not _SENTENCE.search(latex) and bool(_LATEX.search(latex) or not _PHRASE.search(latex))
 
 
-def _is_dollar_formula(text: str, start: int, end: int, delimiters: Delimiters) -> bool:
+def _is_formula(text: str, start: int, end: int, right: str, *, delimiters: Delimiters) -> bool:
+    """Whether a formula stands between two delimiters that are doubtful."""
+    if right == "$":
+        return _is_dollar_formula(text, start, end, declared="$" in delimiters.trusted)
+    if right in delimiters.trusted:
+        return True
+    content = text[start:end]
+    if content.startswith(right[0]) or _SENTENCE.search(_IN_WORDS.sub(" ", content)):
+        return False
+    spaced = content[0].isspace() or content[-1].isspace()
+    if right == "$$$":  # Codeforces; no price is written so
+        return not spaced or bool(_LATEX.search(content))
+    return not spaced and bool(_LATEX.search(content) or len(content) == 1)
+
+
+def _is_dollar_formula(text: str, start: int, end: int, *, declared: bool) -> bool:
     """Whether a formula stands between two single dollars, and not money, a shell or prose.
 
     A page that declares `$` is trusted with words and loose spaces, never with prices.
     """
-    content, declared = text[start:end], delimiters.dollar_declared
+    content = text[start:end]
     stripped = content.strip()
     if not stripped or len(content) > _MAX_DOLLAR or "\n\n" in content:
         return False
@@ -198,7 +221,7 @@ def _is_dollar_formula(text: str, start: int, end: int, delimiters: Delimiters) 
         return bool(declared or loose) and bool(
             _LATEX.search(stripped) and not _WORDS.search(prose)
         )
-    if text[end + 1 : end + 2].isdigit():
+    if text[end + 1 : end + 2].isdigit() or _CURRENCY.search(content):
         return False
     if stripped[0].isdigit() and stripped.count("(") != stripped.count(")"):
         return False
