@@ -279,3 +279,10 @@ def test_many_openings_take_linear_time(unit: str) -> None:
 
     seconds(100)
     assert seconds(8000) < 20 * seconds(1000) + 0.5
+
+
+@pytest.mark.parametrize("unit", ["$${", "##{", "$x\\text{", "[tex]{", "$$$", "$$ is cheap "])
+def test_many_open_delimiters_take_linear_time(unit: str) -> None:
+    start = time.process_time()
+    extract(f"<h1>T</h1><p>{unit * 8000}</p>")
+    assert time.process_time() - start < 3

@@ -8,6 +8,7 @@ TeX kept by the page is preferred to MathML, MathML to anything else.
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -55,7 +56,10 @@ _CLASS_WORDS = frozenset(
         "mwe-math-element",
         "math-container",
         "texhtml",
+        "tex-span",
         "ztext-math",
+        "latex-rendered",
+        "hidden-readable",
     )
 )
 _DATA = (
@@ -71,6 +75,7 @@ _DATA = (
 )
 DATA_SET = frozenset(_DATA)
 _TEX = re.compile(r"tex(?![a-z])", re.IGNORECASE)
+_VARIABLE = re.compile(r"\\[A-Za-z]+|^[A-Za-z](?:[_^](?:\w|\{[^{}]*\}))+$|\w\s*[<>=]\s*\w")
 _PREVIEW = "MathJax_Preview"
 
 
@@ -110,7 +115,11 @@ def _by_class(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | No
         return _wikipedia(lex, attrs)
     if "math-container" in words:
         return _wrapped_text(lex)
-    if "texhtml" in words:
+    if "latex-rendered" in words:
+        return _substack(attrs)
+    if "hidden-readable" in words:
+        return _canvas_copy(lex)
+    if "texhtml" in words or "tex-span" in words:
         math = _plain_html(lex, False)
         return None if math is None or re.search(r"\\mathrm|\\\{", math.latex) else math
     if words & _RAW:
@@ -221,6 +230,24 @@ def _wikipedia(lex: LexborNode, attrs: Attrs) -> Math | None:
     if image is not None and (latex := clean(image.attributes.get("alt") or "")):
         return Math(latex, block or "display" in (image.attributes.get("class") or ""))
     return None
+
+
+def _substack(attrs: Attrs) -> Math | None:
+    """A display of Substack: its TeX is in a record among the attributes."""
+    try:
+        record = json.loads(attrs.get("data-attrs") or "")
+    except (ValueError, RecursionError):
+        return None
+    source = record.get("persistentExpression") if isinstance(record, dict) else None
+    return Math(clean(source), True) if isinstance(source, str) and clean(source) else None
+
+
+def _canvas_copy(lex: LexborNode) -> Math | None:
+    """Canvas writes MathML for screen readers behind the image of the same formula."""
+    before = lex.prev
+    if before is None or before.tag != "img":
+        return None
+    return DROP if "equation" in (before.attributes.get("class") or "") else None
 
 
 def _wrapped_text(lex: LexborNode) -> Math | None:
@@ -350,7 +377,7 @@ def _by_data(lex: LexborNode, tag: str, attrs: Attrs) -> Math | None:
                 or tag == "div"
                 or is_wrapped(attrs[name])
             )
-            return Math(value, bool(block))
+            return Math(value, bool(block) or None)
     if value := attrs.get("data-asciimath") or "":
         return Math(asciimath.to_latex(value), False)
     return None
@@ -374,7 +401,10 @@ def _script(lex: LexborNode, attrs: Attrs) -> Math | None:
 
 
 def _math_tag(lex: LexborNode, attrs: Attrs) -> Math | None:
-    return Math(_mathml_text(lex), _is_block(lex))
+    display = _is_block(lex)
+    if not display and not ("display" in attrs or "mode" in attrs):
+        return Math(_mathml_text(lex), None)
+    return Math(_mathml_text(lex), display)
 
 
 def _mathjax3(lex: LexborNode, attrs: Attrs) -> Math | None:
@@ -402,6 +432,12 @@ def _mathjax_tag(lex: LexborNode, attrs: Attrs) -> Math | None:
     return Math(asciimath.to_latex(text.strip("#`")), False) if text else None
 
 
+def _variable(lex: LexborNode, attrs: Attrs) -> Math | None:
+    """A `<var>` that holds TeX (AtCoder); others are names of variables in prose."""
+    text = lex.text(deep=True)
+    return Math(clean(text), False) if _VARIABLE.search(text) else None
+
+
 def _image(lex: LexborNode, attrs: Attrs) -> Math | None:
     return images.read(attrs) or DROP
 
@@ -420,6 +456,7 @@ TAGS: dict[str, Callable[[LexborNode, Attrs], Math | None]] = {
     "mjx-assistive-mml": _copy,
     "pre": _preformatted,
     "eq": _gladtex,
+    "var": _variable,
 }
 
 

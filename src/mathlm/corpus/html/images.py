@@ -15,7 +15,7 @@ from mathlm.corpus.html.nodes import Math, words
 # Renderers of TeX as images: the query is the formula itself, or one of its fields.
 _RAW_QUERY = re.compile(
     r"(?:codecogs\.com/[^?#]*|(?:mimetex|mathtex|tex)\.(?:cgi|exe)|math\.now\.sh/?|quicklatex\.com/[^?#]*)"
-    r"\?(?:from=|inline=)?(.*)|(?:tex\.s2cms\.ru|i\.upmath\.me)/(?:svg|png)/(.*)",
+    r"\?(?:from=|inline=|latex=)?([^#]*)|(?:tex\.s2cms\.ru|i\.upmath\.me)/(?:svg|png)/(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _QUERIED = ("?", "/svg/", "/png/")
@@ -28,7 +28,7 @@ _IMAGE_CLASSES = words(
     """
     tex latex math mathtex latexImg mwe-math-fallback-image-inline mwe-math-fallback-image-display
     ee_img tr_noresize texrender mimetex formula equation math-image
-    formulaInl formulaDsp
+    formulaInl formulaDsp latexcenter equation_image
     """
 )
 _ALT_SOURCE = re.compile(
@@ -36,8 +36,11 @@ _ALT_SOURCE = re.compile(
     re.IGNORECASE,
 )
 _RENDERER_STYLE = re.compile(
-    r"\\(?:dpi|bg|fn|color)(?:_?\{?[a-z0-9]+\}?)(?=[\\\s{&]|$)|\\(?:inline|large|Large|LARGE|huge|small|tiny|normalsize)(?![A-Za-z])|\\,(?=\s*$)"
+    r"\\(?:dpi|bg|fn|color)(?:_?\{?[a-z0-9]+\}?)(?=[\\\s{&]|$)|\\(?:dpi|bg|fn)\{\w+\}|\\(?:inline|large|Large|LARGE|huge|small|tiny|normalsize)(?![A-Za-z])|\\,(?=\s*$)"
 )
+_SPOKEN = "LaTeX: "
+"""Before the formula in Canvas's alternative texts."""
+_BLOCK = re.compile(r"\\begin\{(?:align|equation|gather|multline|eqnarray)")
 # An alternative text in which two-dimensional layout was flattened.
 _DRAWN = re.compile(r"--|\s{2,}|√|\|\||−−|∘")
 _WORD = re.compile(r"[A-Za-z]{3,}")
@@ -48,7 +51,9 @@ def read(attrs: dict[str, str]) -> Math | None:
     source = attrs.get("data-src") or attrs.get("src") or attrs.get("data-lazy-src") or ""
     if source.startswith("data:"):
         source = ""  # the image itself
-    alt = clean(attrs.get("alt") or "")
+    if "data-equation-content" in attrs and (latex := clean(attrs["data-equation-content"])):
+        return Math(latex, None)
+    alt = clean((attrs.get("alt") or "").removeprefix(_SPOKEN))
     if any(map(source.__contains__, _QUERIED)):
         if match := _RAW_QUERY.search(source):
             return _queried(unquote(match[1] or match[2]), alt)
@@ -69,8 +74,14 @@ def read(attrs: dict[str, str]) -> Math | None:
     )
     latex = of_alt(alt)
     if latex and (looks or not alt.isascii()) and (named or wrapped is not None):
-        return Math(latex, wrapped or "display" in css or (False if "formulaInl" in css else None))
+        return Math(latex, wrapped or _kind(latex, css))
     return None
+
+
+def _kind(latex: str, css: str) -> bool | None:
+    if "display" in css or "latexcenter" in css or _BLOCK.match(latex):
+        return True
+    return False if "formulaInl" in css else None
 
 
 def of_alt(alt: str) -> str:

@@ -27,6 +27,11 @@ _UNCLEAN = re.compile(
     r"&#(?:[xX]0*(?:[fF][dD][dDeE][\dA-Fa-f]|[\dA-Fa-f]{0,2}[fF]{3}[eEfF]|[0-8bBcCeEfF]|1[\dA-Fa-f])"
     r"|0*(?:649[789]\d|6500\d|6553[45]|[0-8]|1[124-9]|2\d|3[01]))(?:;|(?![\dA-Fa-f]))"
 )
+# In XHTML an element may end itself; read as HTML, one of these swallows the page.
+_SELF_ENDED = re.compile(
+    r"<(script|style|title|textarea|iframe|noscript)\b([^<>]*)/>", re.IGNORECASE
+)
+_HEAD = 2000
 _MAX_DEPTH = 200
 _TOKENS = frozenset(("mi", "mn", "mo", "mtext", "ms", "annotation", "annotation-xml", "mglyph"))
 
@@ -35,6 +40,8 @@ def prepared(markup: str) -> str:
     """The markup as it goes to the parser."""
     if "&#" in markup:
         markup = _UNCLEAN.sub("", markup)
+    if "/1999/xhtml" in markup[:_HEAD]:
+        markup = _SELF_ENDED.sub(r"<\1\2></\1>", markup)
     return _without_prefixes(_RELATION.sub("&lt;", markup))
 
 

@@ -234,9 +234,10 @@ class Renderer:
     def items(self, node: Node) -> list[str]:
         """A list, nested lists indented."""
         items: list[str] = []
-        number = _start(node)
+        number = _number(node.attrs.get("start"), 1)
         for child in node.children:
             if isinstance(child, Node) and child.tag == "li":
+                number = _number(child.attrs.get("value"), number)
                 marker = f"{number}. " if node.tag == "ol" else "- "
                 marker = supsub.note_marker(child) or marker
                 number += 1
@@ -308,9 +309,8 @@ def _item(marker: str, blocks: list[str]) -> str:
     return marker + text.replace("\n", f"\n{indent}").replace(f"\n{indent}\n", "\n\n")
 
 
-def _start(node: Node) -> int:
-    start = node.attrs.get("start") or "1"
-    return int(start) if start.isdigit() and len(start) < 7 else 1
+def _number(told: str | None, otherwise: int) -> int:
+    return int(told) if told and told.isdecimal() and len(told) < 7 else otherwise
 
 
 def _with_breaks(node: Node) -> Node:

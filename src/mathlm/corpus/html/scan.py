@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from mathlm.corpus.html import asciimath
 from mathlm.corpus.html.delimiters import DOUBTFUL, Delimiters
+from mathlm.corpus.html.inline import CLOSE, FORMULA
 from mathlm.corpus.html.latex_text import clean
 from mathlm.corpus.html.nodes import Math
 
@@ -223,6 +224,8 @@ def _is_dollar_formula(text: str, start: int, end: int, *, declared: bool) -> bo
         )
     if text[end + 1 : end + 2].isdigit() or _CURRENCY.search(content):
         return False
+    if stripped[0] == FORMULA and stripped[-1] == CLOSE:
+        return True
     if stripped[0].isdigit() and stripped.count("(") != stripped.count(")"):
         return False
     if _WORDS.search(stripped):

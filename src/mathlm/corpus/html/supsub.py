@@ -38,7 +38,7 @@ _EXPRESSION = re.compile(
 _CHEMISTRY = re.compile(r"[A-Z][A-Za-z]")
 _NAME = re.compile(rf"(?<![A-Za-z\\])({_FUNCTION})(?![A-Za-z])")
 _BRACKETS = re.compile(r"[][(){}]|,(?!\d{3})")
-_PAIRS = ("()", "[]", "{}")
+_PAIRS = (("(", ")"), ("[", "]"), ("{", "}"))
 _MARK = re.compile(f"([{SUP}{SUB}{END}])")
 _MARKS = re.compile(f"[{SUP}{SUB}{END}{_OPEN}{_SHUT}]")
 _BRACES = str.maketrans({"{": "\\{", "}": "\\}", _OPEN: "{", _SHUT: "}"})
@@ -59,7 +59,8 @@ def footnote(node: Node) -> str | None:
 _NOTE = re.compile(
     r"(?:fn|footnote|endnote|note|cite_note)[-:_.]?(?:.*?[-:_.])?(\d{1,3})$", re.IGNORECASE
 )
-_BACK = frozenset(("↩", "↩︎", "↩\ufe0e", "↑", "^", "⏎", "↵"))
+_BACK = frozenset(("↩", "↩︎", "↩\ufe0e", "↑", "^", "⏎", "↵", "¶", "#", "§", "🔗", "\u200b"))
+"""What links back to the text say, and links of a heading to itself."""
 
 
 def note_marker(item: Node) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mathlm.corpus.html.inline import CLOSE, CODE, PLACE
 from mathlm.corpus.html.nodes import Math, Node, elements, walk, words
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _MAX_CELL = 400
 _MAX_SPAN = 50
 _EQUATIONS = ("ltx_eqn_table", "ltx_equation", "ltx_equationgroup", "equation", "eqn")
+_PIPE = re.compile(r"\\.|\|", re.DOTALL)
 _IN_CELL = words("table ul ol pre blockquote h1 h2 h3 h4 h5 h6 dl")
 
 
@@ -76,7 +78,9 @@ def _is_layout(rows: list[list[Node]]) -> bool:
 
 
 def _span(cell: Node) -> int:
-    value = cell.attrs.get("colspan") or "1"
+    value = cell.attrs.get("colspan")
+    if not value:
+        return 1
     return (
         min(int(value), _MAX_SPAN) if value.isdigit() and len(value) < 6 and int(value) > 0 else 1
     )
@@ -87,16 +91,40 @@ def _markdown(rows: list[list[Node]], renderer: Renderer) -> list[str]:
     for row in rows:
         line: list[str] = []
         for cell in row:
-            line.append(renderer.line(cell.children).replace("|", "\\|"))
+            text = renderer.line(cell.children)
+            if CLOSE in text:
+                _without_pipes(text, renderer)
+            line.append(text.replace("|", "\\|"))
             line += [""] * (_span(cell) - 1)
         lines.append(line)
     lines = [line for line in lines if any(line)]
     if not lines:
         return []
     width = max(map(len, lines))
-    text = ["| " + " | ".join([*line, *[""] * (width - len(line))]) + " |" for line in lines]
-    text.insert(1, "|" + " --- |" * width)
-    return ["\n".join(text)]
+    table = ["| " + " | ".join([*line, *[""] * (width - len(line))]) + " |" for line in lines]
+    table.insert(1, "|" + " --- |" * width)
+    return ["\n".join(table)]
+
+
+def _without_pipes(text: str, renderer: Renderer) -> None:
+    """Write the pipes of a cell's formulas as commands and escape those of its code.
+
+    A pipe ends a cell wherever it stands, and escaped in a formula it would be another sign.
+    """
+    for place in PLACE.finditer(text):
+        number = int(place[2])
+        if place[1] == CODE:
+            code = renderer.codes[number]
+            renderer.codes[number] = code.replace("|", "\\|")
+        elif "\\begin" not in (latex := renderer.places[number].latex):
+            renderer.places[number].latex = _PIPE.sub(_command, latex)
+
+
+def _command(pipe: re.Match[str]) -> str:
+    if pipe[0][-1] != "|":
+        return pipe[0]
+    name = "\\Vert" if pipe[0] == "\\|" else "\\vert"
+    return f"{name} " if pipe.string[pipe.end() : pipe.end() + 1].isalpha() else name
 
 
 def _equations(rows: list[list[Node]], renderer: Renderer) -> list[str]:
