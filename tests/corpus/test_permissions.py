@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import random
 import resource
 import shutil
 import signal
@@ -107,6 +108,24 @@ def test_a_full_disk_is_told_in_one_line_and_the_run_goes_on_later(folder, capsy
     assert main(words("full")) == 0
     file = "documents/crawl/train-00000.parquet"
     assert (folder / "whole" / file).read_bytes() == (folder / "full" / file).read_bytes()
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_file(folder, shared):
+    """What was to be written last is not written once more when the file is closed."""
+    records = [
+        (f"https://e.org/{n}", random.Random(n).randbytes(500_000).hex().encode(), None)
+        for n in range(8)
+    ]
+    source = WarcSource(files=(str(shared.warc_of(records, folder / "large.warc")),))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+        with pytest.raises(MachineError, match=r"^cannot write .*finished work is kept$"):
+            shared.read_web(source, folder / "o")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_short_write_of_numpy_is_a_full_disk(tmp_path):

@@ -7,6 +7,7 @@ Files and row groups end by the rows alone, however these were handed over.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,11 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # a file that could not be written cannot be ended either
+            with contextlib.suppress(Exception):
+                self._close()
+            return
         self._flush()
         if self.documents == 0:
             self._open()
