@@ -112,6 +112,29 @@ def test_payloads_are_decoded_as_their_headers_say(tmp_path, shared):
     assert all(d["provenance"]["digest"].startswith("sha1:") for d in documents)
 
 
+@pytest.mark.parametrize("kind", [b"", b"Content-Type: Application/HTTP; msgtype=response\r\n"])
+def test_a_response_is_an_http_message_whatever_its_type_is_called(
+    tmp_path, shared, mutation, kind
+):
+    records = [mutation.record(page.encode(), n) for n, page in enumerate(shared.PAGES)]
+    records[3] = records[3].replace(b"200 OK", b"404 No")
+    named = [r.replace(b"Content-Type: application/http\r\n", kind) for r in records]
+    path = tmp_path / "a.warc"
+    path.write_bytes(b"".join(named))
+    documents, funnel = shared.read_web(WarcSource(files=(str(path),)), tmp_path / "o")
+    assert [d["text"] for d in documents] == [t for n, t in enumerate(shared.TEXTS) if n != 3]
+    assert funnel["select"]["dropped"] == {"status 4xx": 1}
+
+
+def test_transfer_codings_are_undone(tmp_path, shared, mutation):
+    packed = gzip.compress(shared.PAGES[1].encode())
+    chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
+    path = tmp_path / "a.warc"
+    path.write_bytes(mutation.record(chunked, 1, b"Transfer-Encoding: gzip, chunked\r\n"))
+    documents, _ = shared.read_web(WarcSource(files=(str(path),)), tmp_path / "o")
+    assert [document["text"] for document in documents] == shared.TEXTS[1:2]
+
+
 def test_bombs_and_broken_codings():
     limit = 1 << 20
     for pack in (gzip.compress, zlib.compress, brotli.compress, zstd):

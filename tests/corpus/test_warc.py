@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import itertools
 import random
 import uuid
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator as Warcio
 
 from mathlm.corpus.sources.archives import Archive, Place
+from mathlm.corpus.sources.respelt import Respelt
 
 FILES = {
     "dolma/sample-0000.warc.gz": None,
@@ -229,6 +231,52 @@ def test_a_page_whose_checksum_fails_is_broken(tmp_path):
     assert bodies(path) == [*pages[:2], "broken record", *pages[3:]]
     path.write_bytes(gzip.compress(b"".join(map(warc_record, PAGES)))[:-6])
     assert bodies(path) == [*pages[:5], "cut off"]
+
+
+def in_another_case(record):
+    """The record with the names in its header in lower case, as some writers have them."""
+    head, _, block = record.partition(b"\r\n\r\n")
+    version, *lines = head.split(b"\r\n")
+    fields = (line.partition(b":") for line in lines)
+    lower = [version, *(name.lower() + b":" + value for name, _, value in fields)]
+    return b"\r\n".join(lower) + b"\r\n\r\n" + block
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("every", [1, 2])
+def test_names_in_a_header_may_be_in_any_case(tmp_path, layout, every):
+    pages = [page * 999 if number == 2 else page for number, page in enumerate(PAGES)]
+    pages[3] += in_another_case(warc_record(b"within a page"))
+    records = [
+        record if number % every else in_another_case(record)
+        for number, record in enumerate(map(warc_record, pages))
+    ]
+    path = tmp_path / "a.warc"
+    path.write_bytes(LAYOUTS[layout](records))
+    assert [data for _, data in in_steps(path, [100])] == pages
+    assert [data for _, data in in_steps(path, [1])] == pages
+    with opened(path) as archive:
+        ids = [found.record.record_id.strip("<>") for found in archive.records(START)]
+    assert ids == [f"urn:uuid:{uuid_of(page)}" for page in pages]
+
+
+@given(
+    blocks=st.lists(st.binary(max_size=300), max_size=5),
+    behind=st.sampled_from([b"", b"junk", b"WARC/1.0\r\ncontent-length: 5", b"WARC/1.0\r\nx" * 90]),
+    sizes=st.lists(st.integers(1, 90), min_size=1),
+)
+def test_headers_alone_are_respelt_and_nothing_moves(blocks, behind, sizes):
+    head, line = b"WARC/1.1\r\nContent-Length: %d\r\nx: y\r\n\r\n", b"\ncontent-length: 7\n"
+    records = [head % len(block + line) + block + line + b"\r\n\r\n" for block in blocks]
+    file = io.BytesIO(b"".join(map(in_another_case, records)) + behind)
+    respelt, found = Respelt(file, 100), b""
+    for size in itertools.cycle(sizes):
+        data = respelt.read(size)
+        assert len(data) <= size
+        found += data
+        if not data:
+            break
+    assert found == b"".join(records) + behind
 
 
 PIECES = st.sampled_from(["good", "pair", "garbage", "broken", "long", "short", "large", "cut"])

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from mathlm.core.streams import Stream
 from mathlm.corpus.sources.frames import BROKEN, CUT, FRAMES, RECORD, Frame, Frames, Unit
+from mathlm.corpus.sources.respelt import Respelt, is_misspelt
 
 _LINES = re.compile(rb"(?<=\n)WARC/[01]\.")
 _EITHER = re.compile(FRAMES.pattern + b"|" + _LINES.pattern)
@@ -233,11 +234,9 @@ class _Reader:
     """FastWARC over the bytes of a plain file or of a unit."""
 
     def __init__(self, file: Any) -> None:
-        from fastwarc.warc import ArchiveIterator
-
-        self._records = ArchiveIterator(
-            file, parse_http=False, max_header_len=_MAX_HEADER, stream_detect=False
-        )
+        self._file, self._begin = file, file.tell()
+        self._records = _parse(file)
+        self._respells = False
         self.number = 0
         """Records so far."""
         self.broken = False
@@ -248,6 +247,8 @@ class _Reader:
         """The next record; None at the end, and where something else follows."""
         try:
             record = next(self._records)
+            if not self._respells and is_misspelt(record):
+                record = self._again()
         except StopIteration:
             return None
         except OSError:
@@ -256,6 +257,15 @@ class _Reader:
         self.number += 1
         self._ends = record.stream_pos + record.content_length
         return record
+
+    def _again(self) -> Any:
+        """The same record, with the usual names in its header and in all that follow."""
+        self._respells = True
+        self._file.seek(self._begin)
+        self._records = _parse(Respelt(self._file, _MAX_HEADER))
+        for _ in range(self.number):
+            next(self._records)
+        return next(self._records)
 
     def judged(self, last: Found | None, unit: Unit) -> tuple[Found | None, str]:
         """The last record of a unit, and why what stands behind it is broken, if it is.
@@ -271,6 +281,12 @@ class _Reader:
         if self.broken or junk or (unit.damage and not hurt):
             return last, unit.damage or BROKEN
         return last, ""
+
+
+def _parse(file: Any) -> Iterator[Any]:
+    from fastwarc.warc import ArchiveIterator
+
+    return ArchiveIterator(file, parse_http=False, max_header_len=_MAX_HEADER, stream_detect=False)
 
 
 def read_record(data: bytes, limit: int) -> Found:
@@ -291,6 +307,7 @@ def _read(record: Any, offset: int, limit: int) -> Found:
     """A record with its payload, of which no more than `limit` bytes are read; 0: none."""
     if limit == 0:
         return Found(offset, record)
+    record.is_http = _holds_http(record)
     try:
         record.parse_http(quirks_mode=True, max_header_len=_MAX_HEADER)
         declared = record.content_length
@@ -300,6 +317,12 @@ def _read(record: Any, offset: int, limit: int) -> Found:
     if len(data) > limit:
         return Found(offset, record, reason=TOO_LARGE)
     return Found(offset, record, data, CUT if len(data) < declared else "")
+
+
+def _holds_http(record: Any) -> bool:
+    """Whether a record's block is an HTTP message: a response is one, unless it says otherwise."""
+    kind = (record.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+    return kind == "application/http" or (not kind and str(record.record_type) == "response")
 
 
 def _read_up_to(reader: Any, size: int) -> bytes:

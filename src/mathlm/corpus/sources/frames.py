@@ -228,13 +228,13 @@ class Frame:
 
 
 class Unit:
-    """A frame, and those behind it that go on with it, as a file that is read once.
+    """A frame, and those behind it that go on with it, as a file that is read from its beginning.
 
     It ends where a frame begins with a record, at the first damage and at what is no frame.
     """
 
     def __init__(self, frame: Frame) -> None:
-        self.offset = frame.offset
+        self._frames, self.offset = frame.frames, frame.offset
         self._frame: Frame | None = frame
         self._ready = b""
         self._given = self._begun = 0
@@ -279,6 +279,13 @@ class Unit:
     def tell(self) -> int:
         """How many bytes of the content were read."""
         return self._given
+
+    def seek(self, place: int) -> None:
+        """Begin anew: there is no other place to go to."""
+        assert place == 0
+        frame = self._frames.open(self.offset)
+        assert frame is not None
+        self.__init__(frame)  # type: ignore[misc]
 
     def close(self) -> None:
         """Nothing is open."""

@@ -71,10 +71,11 @@ class Records:
         """The page without chunked transfer and compression."""
         if http is None:
             return page
-        data = page.data
-        if "chunked" in (http.get("Transfer-Encoding") or "").lower():
+        data, transfer = page.data, http.get("Transfer-Encoding") or ""
+        if "chunked" in transfer.lower():
             data = unchunk(data)
         try:
+            data = decompress(data, transfer, self.max_bytes)
             data = decompress(data, http.get("Content-Encoding") or "", self.max_bytes)
         except TooLargeError:
             return Failed(page.id, TOO_LARGE, provenance=page.provenance)
