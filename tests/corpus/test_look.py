@@ -131,3 +131,32 @@ def test_without_its_inputs_ids_and_reasons_are_left(stage):
         assert found["kept"].examples[0].text
     finally:
         shutil.move(inputs.with_name("away"), inputs)
+
+
+@pytest.mark.parametrize("kind", ["warc", "jsonl"])
+def test_files_of_one_name_are_told_apart(tmp_path, kind):
+    """Parts of a crawl or of a dataset are often called alike in folders of different names."""
+    for place, folder in enumerate(("de", "en")):
+        (tmp_path / folder).mkdir()
+        pages = [f"<p>{folder} {n}" for n in range(3)]
+        if kind == "warc":
+            warc = warc_of(
+                [(f"https://e.org/{place}", p.encode(), None) for p in pages],
+                tmp_path / folder / "0.warc",
+                gzip=False,
+            )
+            warc.write_bytes(warc.read_bytes().replace(b"WARC-Record-ID", b"X-Record-Number"))
+        else:
+            lines = [json.dumps({"page": page}) for page in pages]
+            (tmp_path / folder / "0.jsonl").write_text("\n".join(lines))
+    page = 'html = "page"' if kind == "jsonl" else "held_out = 0"
+    recipe = tmp_path / "recipe.toml"
+    source = f'sources.w = {{ kind = "{kind}", files = ["{tmp_path}/*/0.{kind}"], {page} }}'
+    recipe.write_text(RECIPE.format(source=source).replace("[stage.corpus.filters]", ""))
+    assert main(["run", str(recipe), "--out", str(tmp_path / "run"), "workers=1", "--quiet"]) == 0
+    (short,) = look.groups(tmp_path / "run" / "corpus", number=9, reason="short")
+    assert {one.text for one in short.examples} == {
+        f"{folder} {n}" for folder in ("de", "en") for n in range(3)
+    }
+    assert len({one.id for one in short.examples}) == 6
+    assert all(one.id.startswith(one.text[:2]) for one in short.examples)

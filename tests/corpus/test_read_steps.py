@@ -25,6 +25,7 @@ from mathlm.corpus import read_steps
 from mathlm.corpus.read_steps import read_source
 from mathlm.corpus.source_config import PythonSource, RecordsSource, TextSource
 from mathlm.corpus.sources import Services
+from mathlm.corpus.sources.tables import identifier_of
 from mathlm.corpus.tables import read_documents
 
 QUIET = Progress(quiet=True)
@@ -85,7 +86,9 @@ def one_by_one(source: RecordsSource, files: list[list[Any]]) -> tuple[Any, ...]
             if not isinstance(row, dict):
                 failed.append((f"{name}:{number}", "not a JSON object"))
                 continue
-            identifier = f"{name}:{number}" if row.get("id") is None else written(row["id"])
+            identifier = (
+                written(row.get("id")) if row.get("id") not in (None, "") else f"{name}:{number}"
+            )
             if not isinstance(row.get("text"), str):
                 failed.append((identifier, "no text"))
             elif row["text"] == "\ud800":
@@ -103,6 +106,23 @@ def one_by_one(source: RecordsSource, files: list[list[Any]]) -> tuple[Any, ...]
                 )
                 size += len(row["text"].encode())
     return kept, failed, dropped, taken
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (None, ""),
+        ("", ""),
+        (float("nan"), ""),
+        (b"", ""),
+        (b"a\xff", "a\ufffd"),
+        (2**63, str(2**63)),
+    ],
+)
+def test_ids_that_are_none_and_ids_of_other_types(value: Any, name: str) -> None:
+    row = {"id": value}
+    assert identifier_of(row, "id", "file:7") == (name or "file:7")
+    assert identifier_of(row, "url", "") == ""
 
 
 @settings(max_examples=150, deadline=None)

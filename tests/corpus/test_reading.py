@@ -313,6 +313,28 @@ def test_pages_of_folders(root, tmp_path, shared):
     assert funnel["read"]["failed"] == {"empty": 1}
 
 
+@pytest.mark.parametrize("kind", ["html", "warc", "jsonl"])
+def test_names_of_files_that_are_no_text(tmp_path, shared, mutation, kind):
+    """As a mirror of old web pages has them."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    data = shared.PAGES[0].encode()
+    if kind == "warc":
+        data = mutation.record(data, 0).replace(b"WARC-Record-ID", b"X-Record-Number")
+    if kind == "jsonl":
+        data = json.dumps({"page": shared.PAGES[0]}).encode()
+    (folder / os.fsdecode(b"caf\xe9.%s" % kind.encode())).write_bytes(data)
+    files = (f"{folder}/*.{kind}",)
+    source = {
+        "html": HtmlSource(folders=(str(folder),)),
+        "warc": WarcSource(files=files),
+        "jsonl": RecordsSource(kind="jsonl", files=files, html="page"),
+    }[kind]
+    ((document,), _) = shared.read_web(source, tmp_path / "o")
+    assert document["text"] == shared.TEXTS[0]
+    assert f"caf?.{kind}" in document["id"]
+
+
 def test_a_changed_input_is_read_again(tmp_path, shared, capsys):
     pages = [(f"https://e.org/{n}", page.encode(), None) for n, page in enumerate(shared.PAGES)]
     first = shared.warc_of(pages[:2], tmp_path / "a.warc.gz")

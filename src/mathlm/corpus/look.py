@@ -29,7 +29,7 @@ from mathlm.corpus.source_config import HtmlSource, Source, UrlsSource, WebSourc
 from mathlm.corpus.sources.archives import Place
 from mathlm.corpus.sources.files import folder_items, unique
 from mathlm.corpus.sources.items import Item
-from mathlm.corpus.sources.shards import PAGE_SUFFIXES, Shard
+from mathlm.corpus.sources.shards import PAGE_SUFFIXES, Shard, labels_of
 
 KEPT = "kept"
 _CARD = "card.md"
@@ -210,7 +210,7 @@ def _where(source: WebSource, seen: Sequence[Seen]) -> list[Where | None]:
         names = list(files_of(source.files))
     except UserError:  # gone since
         return [None] * len(seen)
-    files = {name.rpartition("/")[2]: name for name in names} | {name: name for name in names}
+    files = {label: name for name, label in labels_of(names).items()} | {n: n for n in names}
     return [_in_file(one, files) for one in seen]
 
 
@@ -222,5 +222,7 @@ def _in_folder(item: Item | None) -> Where | None:
 
 
 def _in_file(seen: Seen, files: Mapping[str, str]) -> Where | None:
-    file, offset = files.get(seen.note.get("file", "")), seen.note.get("offset")
-    return None if file is None or offset is None else Where(seen.id, Shard(file), Place(offset))
+    label, offset = seen.note.get("file", ""), seen.note.get("offset")
+    if label not in files or offset is None:
+        return None
+    return Where(seen.id, Shard(files[label], name=label), Place(offset))

@@ -40,6 +40,7 @@ from mathlm.corpus.source_config import (
 from mathlm.corpus.sources import Failed, Item, Loaded, Services, list_items, load_problems
 from mathlm.corpus.sources.columns import Batch, Objects, Origin, Rows
 from mathlm.corpus.sources.files import load_files
+from mathlm.corpus.sources.shards import labels_of
 from mathlm.corpus.sources.tables import group_sizes, json_rows, parquet_batches
 
 STEPS = ("select", "read", "filter")
@@ -55,6 +56,8 @@ class Stretch(NamedTuple):
     """A file of records, or some row groups of one."""
 
     file: str
+    label: str
+    """How documents call the file."""
     groups: tuple[int, int] | None = None
 
 
@@ -177,8 +180,7 @@ def read_part(part: Part) -> None:
 
 def _read_records(part: Part, source: RecordsSource, taken: _Taken) -> None:
     for stretch in part.stretches:
-        name = stretch.file.rpartition("/")[2].encode("utf-8", "replace").decode()
-        origin = Origin(source, part.name, name)
+        origin = Origin(source, part.name, stretch.label)
         for batch in _batches(stretch, source):
             taken.add_batch(batch, origin)
             if taken.capped:
@@ -301,9 +303,11 @@ def _stretches(source: RecordsSource, executor: Executor) -> Iterator[tuple[Stre
         if source.kind == "parquet" and size > _PART_BYTES
     ]
     groups = dict(zip(large, executor.map(group_sizes, large), strict=True))
+    labels = labels_of(files)
     held, total = list[Stretch](), 0
     for file, size in zip(files, sizes, strict=True):
-        pieces = _pieces(file, groups[file]) if file in groups else [(Stretch(file), size)]
+        whole = Stretch(file, labels[file])
+        pieces = _pieces(whole, groups[file]) if file in groups else [(whole, size)]
         for stretch, stored in pieces:
             held.append(stretch)
             total += stored
@@ -314,10 +318,10 @@ def _stretches(source: RecordsSource, executor: Executor) -> Iterator[tuple[Stre
         yield tuple(held)
 
 
-def _pieces(file: str, sizes: Sequence[int]) -> Iterator[tuple[Stretch, int]]:
+def _pieces(whole: Stretch, sizes: Sequence[int]) -> Iterator[tuple[Stretch, int]]:
     begin, total = 0, 0
     for number, size in enumerate(sizes):
         total += size
         if total >= _PART_BYTES or number == len(sizes) - 1:
-            yield Stretch(file, (begin, number + 1)), total
+            yield whole._replace(groups=(begin, number + 1)), total
             begin, total = number + 1, 0

@@ -126,7 +126,7 @@ class Rows:
         config, numbers = origin.config, self.first + np.arange(len(self))
         try:
             texts = self._strings(config.text, numbers=False)
-            ids = self._strings(config.id)
+            ids = _unless_empty(self._strings(config.id))
             urls, dates = self._strings(config.url), self._strings(config.date)
         except pa.ArrowInvalid:
             return Objects(list(enumerate(objects_of(self.batch), self.first))).columns(origin)

@@ -15,7 +15,7 @@ from mathlm.core.progress import Progress
 from mathlm.core.records import Document, Provenance
 from mathlm.core.streams import may_read
 from mathlm.corpus.code.languages import language_of
-from mathlm.corpus.sources.items import Failed, Item, Loaded
+from mathlm.corpus.sources.items import Failed, Item, Loaded, writable
 
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "site-packages", "dist-packages", "node_modules"})
 _MAX_FILE_BYTES = 64 << 20
@@ -90,7 +90,7 @@ def _load(item: Item, source: str) -> Loaded:
 
 def file_item(path: Path, identifier: str, provenance: Provenance | None = None) -> Item:
     """An item that stands for a file; its place is noted as the id (no local folder leaks)."""
-    given = provenance or Provenance()
+    given, identifier = provenance or Provenance(), writable(identifier)
     return Item(identifier, str(path), None, given.model_copy(update={"file": identifier}))
 
 

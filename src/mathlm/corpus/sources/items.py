@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 from mathlm.core.records import Document, Provenance
 
 
+def writable(text: str) -> str:
+    """The text as UTF-8 can have it: names of files and JSON may hold lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 @dataclass(frozen=True)
 class Item:
     """Something that may become a document: a file, or a text that is already there."""

@@ -91,7 +91,7 @@ class ColumnPages(_Counted):
 
     def __init__(self, source: RecordsSource, shard: Shard, mark: Mark) -> None:
         super().__init__(mark)
-        self._source, self._file = source, shard.file
+        self._source, self._file, self._name = source, shard.file, shard.label
 
     def pages(self, place: Place) -> Iterator[Taken]:
         """The pages from a row on."""
@@ -102,20 +102,18 @@ class ColumnPages(_Counted):
 
     def leave(self, place: Place, phase: Phase, reason: str) -> tuple[Failed, Place | None]:
         """The row at the place as a failure, and the next one where rows can still be read."""
-        name = self._file.rpartition("/")[2]
+        name = self._name
         provenance = Provenance(file=name, offset=place.offset)
         going_on = Place(place.offset + 1) if phase == "work" else None
         return Failed(f"{name}:{place.offset}", reason, provenance=provenance), going_on
 
     def _load(self, number: int, row: Any) -> Taken:
-        source, name = self._source, self._file.rpartition("/")[2]
+        source, name = self._source, self._name
         provenance = Provenance(file=name, offset=number, content_type=_TYPE)
         if not isinstance(row, dict):
             return Failed(f"{name}:{number}", "not a JSON object", provenance=provenance)
         identifier = identifier_of(row, source.id, f"{name}:{number}")
-        url = row.get(source.url)
-        if isinstance(url, str):
-            url = url.encode("utf-8", "replace").decode("utf-8")
+        if url := identifier_of(row, source.url, ""):
             provenance = provenance.model_copy(update={"url": url})
         html = row.get(source.html or "")
         if not isinstance(html, str | bytes):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from mathlm.core.progress import Progress
 from mathlm.corpus.source_config import HtmlSource, RecordsSource, UrlsSource, WebSource
 from mathlm.corpus.sources.files import folder_items, unique
 from mathlm.corpus.sources.index import URLS_IN_SHARD, read_urls
-from mathlm.corpus.sources.items import Item
+from mathlm.corpus.sources.items import Item, writable
 
 SHARD_BYTES = 64 << 20
 """A WARC file is cut into ranges of so many bytes, compressed as it is."""
@@ -37,6 +37,13 @@ class Shard:
     """For folders: id, path and provenance of each file; for lists of URLs, the URLs."""
     stamp: dict[str, Stamp] = field(default_factory=dict)
     """What the file system says of each file."""
+    name: str = ""
+    """How documents call the file; where it is alone, by the last part of its path."""
+
+    @property
+    def label(self) -> str:
+        """How documents call the file."""
+        return self.name or labels_of([self.file])[self.file]
 
     def identity(self) -> str:
         """A digest that differs when the input, or the stretch of it, is another one."""
@@ -55,12 +62,13 @@ def shards_of(
         items = list(unique(folder_items(source.folders, PAGE_SUFFIXES, progress)))
         return list(_of_items(items[: source.max_documents])), len(items)
     if isinstance(source, RecordsSource):
-        return [Shard(file, stamp={file: stamp}) for file, stamp in _stamped(source.files)], None
+        found = _stamped(source.files)
+        return [Shard(f, stamp={f: stamp}, name=name) for f, stamp, name in found], None
     if isinstance(source, UrlsSource):
         urls = read_urls(source.file)[: source.max_documents]
         return list(_of_urls(urls, source.file)), len(read_urls(source.file))
     files = _stamped(source.files)
-    return [shard for file, stamp in files for shard in _ranges(file, stamp, shard_bytes)], None
+    return [shard for given in files for shard in _ranges(*given, shard_bytes)], None
 
 
 def _of_urls(urls: list[str], file: str) -> Iterator[Shard]:
@@ -86,15 +94,33 @@ def _stamp_here(path: str) -> Stamp:
         return Stamp()
 
 
-def _stamped(patterns: tuple[str, ...]) -> Iterator[tuple[str, Stamp]]:
+def labels_of(files: Iterable[str]) -> dict[str, str]:
+    """How documents call each file: by the last parts of its path, as few as tell it from others.
+
+    So no folder of the user's stands in a corpus where it need not.
+    """
+    alike: dict[str, list[list[str]]] = {}
+    for file in dict.fromkeys(files):
+        alike.setdefault(file.rpartition("/")[2], []).append(file.split("/"))
+    found = dict[str, str]()
+    for paths in alike.values():
+        last = 1
+        while len({tuple(path[-last:]) for path in paths}) < len(paths):
+            last += 1
+        found |= {"/".join(path): writable("/".join(path[-last:])) for path in paths}
+    return found
+
+
+def _stamped(patterns: tuple[str, ...]) -> Iterator[tuple[str, Stamp, str]]:
     files = list(files_of(patterns))
-    return zip(files, stamps_of(files), strict=True)
+    labels = labels_of(files)
+    return zip(files, stamps_of(files), map(labels.__getitem__, files), strict=True)
 
 
-def _ranges(file: str, stamp: Stamp, shard_bytes: int) -> Iterator[Shard]:
+def _ranges(file: str, stamp: Stamp, name: str, shard_bytes: int) -> Iterator[Shard]:
     size = stamp.bytes or 0
     begins = range(0, max(1, size), shard_bytes)
     for begin in begins:
         last = begin + shard_bytes >= size
         end = None if last else begin + shard_bytes
-        yield Shard(file, begin, end, stamp={file: stamp})
+        yield Shard(file, begin, end, stamp={file: stamp}, name=name)

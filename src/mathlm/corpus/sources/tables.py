@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mathlm.core.errors import UserError
 from mathlm.core.storage import read_lines
 from mathlm.core.streams import open_bytes
+from mathlm.corpus.sources.items import writable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -133,6 +135,8 @@ def _values(column: pa.Array) -> list[Any]:
 
 
 def identifier_of(row: dict[str, Any], field: str, otherwise: str) -> str:
-    """The row's id as text that can be written."""
+    """The row's id as text that can be written; `otherwise` where there is none."""
     value = row.get(field)
-    return otherwise if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
+    if value is None or value in ("", b"") or (isinstance(value, float) and math.isnan(value)):
+        return otherwise
+    return writable(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))

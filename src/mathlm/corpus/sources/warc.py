@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from mathlm.core.records import Provenance
+from mathlm.core.streams import is_far
 from mathlm.corpus.source_config import UrlsSource, WarcSource, WetSource
 from mathlm.corpus.sources.archives import TOO_LARGE, Archive, Found, Mark, Phase, Place
 from mathlm.corpus.sources.index import HTML_TYPES
-from mathlm.corpus.sources.items import Failed, Page, Skipped, Taken
+from mathlm.corpus.sources.items import Failed, Page, Skipped, Taken, writable
 from mathlm.corpus.sources.payload import TooLargeError, decompress, matches_digest, unchunk
 from mathlm.corpus.sources.shards import Shard
 
@@ -112,7 +113,7 @@ class ArchivePages:
 
     def __init__(self, source: WarcSource | WetSource, shard: Shard, mark: Mark) -> None:
         self._records = Records(source)
-        self._file = shard.file if "://" in shard.file else shard.file.rpartition("/")[2]
+        self._file = shard.file if is_far(shard.file) else shard.label
         self._begin, self._end = shard.begin, shard.end
         self._archive = Archive(shard.file, shard.end, self._records.limit_of, mark)
 
@@ -197,4 +198,4 @@ def _clean(value: str | None) -> str | None:
     """A header's value as text that can be written; None where there is none."""
     if not value:
         return None
-    return value.encode("utf-8", "replace").decode("utf-8").strip()[:_MAX_VALUE] or None
+    return writable(value).strip()[:_MAX_VALUE] or None
