@@ -380,6 +380,19 @@ def test_against_what_has_no_signatures(tmp_path):
     assert not (tmp_path / "out" / "work").exists()
 
 
+def test_against_a_run_of_which_a_part_is_not_finished(tmp_path):
+    """Killed while it notes what stays, or at work again: its finished parts are not all of it."""
+    rows = [{"id": f"r{n}", "text": prose(n)} for n in range(4)]
+    config = records_in(tmp_path / "r.jsonl", rows)
+    config.sources["s"] = records_in(tmp_path / "s.jsonl", rows[:1]).sources["r"]
+    make(tmp_path / "first", config)
+    noted = sorted((tmp_path / "first" / "signatures").rglob("kept.npy"))
+    assert len(noted) == 2
+    noted[0].unlink()
+    with pytest.raises(UserError, match=r"first is no finished corpus stage"):
+        make(tmp_path / "out", against(config, tmp_path / "first"))
+
+
 @pytest.mark.parametrize("name", ["../up", "a b", "", "ü"])
 def test_names_of_sources_are_plain(name):
     with pytest.raises(ValueError, match="source name"):

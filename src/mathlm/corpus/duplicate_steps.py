@@ -40,6 +40,8 @@ _STEPS: dict[Kind, str] = {
     "exact": "exact_duplicates",
     "near": "near_duplicates",
 }
+_KEPT = "kept.npy"
+"""Which documents stay: fingerprints without it are of a run that is not finished."""
 _NEW = 2
 _NAMED = 1 << 16
 """Lines of a side file that one task makes."""
@@ -87,9 +89,9 @@ def earlier_groups(directories: Sequence[str]) -> Iterator[Path]:
     """
     for given in directories:
         root = Path(given).expanduser()
-        found = sorted(root.glob(f"{SIGNATURES}/**/kept.npy"))
-        found = found or sorted(root.glob(f"*/{SIGNATURES}/**/kept.npy"))
-        if not found:
+        found = sorted(root.glob(f"{SIGNATURES}/**/runs.json"))
+        found = found or sorted(root.glob(f"*/{SIGNATURES}/**/runs.json"))
+        if not found or not all(path.with_name(_KEPT).is_file() for path in found):
             raise UserError(
                 f"duplicates.against: {given} is no finished corpus stage with {SIGNATURES}/ "
                 "(made with `duplicates.keep = false`, or not finished)"
@@ -110,7 +112,7 @@ def keep_signatures(part: Part, kept: npt.NDArray[np.bool_]) -> None:
     begin = 0
     for group in part.groups():
         end = begin + documents_in(group)
-        with atomic_file(group / "kept.npy") as file:
+        with atomic_file(group / _KEPT) as file:
             np.save(file, kept[begin:end])
         begin = end
 
@@ -122,7 +124,7 @@ def mark_duplicates(
     path, key = target
     before = list(earlier_groups(settings.against))
     runs = runs_of(before, settings)
-    kept = [np.empty(0, bool), *(np.load(group / "kept.npy") for group in before)]
+    kept = [np.empty(0, bool), *(np.load(group / _KEPT) for group in before)]
     standing = (~np.concatenate(kept)).astype(np.int8)
     first = len(standing)
     runs += runs_of([group for part in parts for group in part.groups()], settings, first)
@@ -184,7 +186,7 @@ def _mark(part: Part, folder: Path, marked: _Marked, given: tuple[Sequence[Run],
             left -= len(gone)
         row.kept = left
         rows.append(row)
-    np.save(folder / "kept.npy", kept)
+    np.save(folder / _KEPT, kept)
     save_rows(folder, rows)
 
 
