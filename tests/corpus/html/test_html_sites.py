@@ -113,9 +113,15 @@ def test_settings_of_delimiters(head: str, text: str, expected: list[str]) -> No
     assert [latex for latex, _ in kinds(f"<p>{text}</p>", head)] == expected
 
 
+def test_escapes_alone_are_mathematics() -> None:
+    text = "<p>pays $\\$100$ for $50\\%$ of $\\#A$, or $1\\,000$, never \\$5 and \\$7</p>"
+    assert [latex for latex, _ in kinds(text)] == ["\\$100", "50\\%", "\\#A", "1\\,000"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "the cells A$1 and B$2:B$10",
         "Prices: $$ is cheap, $$$ is dear, and $$$$ is for kings.",
         "between $3bn; US$ and HK$10",
         "the $$$ CASH $$$ of it",
@@ -147,6 +153,14 @@ def test_a_heading_without_its_link_to_itself(sign: str) -> None:
 def test_elements_of_xhtml_that_end_themselves(tag: str) -> None:
     head = f'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head>{tag}</head>'
     assert extract(f"{head}<body><p>{PROSE}</p></body></html>").text == PROSE
+
+
+def test_the_heading_of_the_site_is_not_that_of_the_page() -> None:
+    html = (
+        '<h1><a href="/">Site</a></h1><div><h1>On primes</h1><div class="entry-content">'
+        f"<p>{PROSE}</p><p>{PROSE}</p><p>{PROSE}</p></div></div>"
+    )
+    assert extract(html).text.startswith(f"# On primes\n\n{PROSE}")
 
 
 def test_numbers_of_items() -> None:

@@ -167,6 +167,8 @@ def _with_heading(body: Node, root: Node, notes: list[Node]) -> Node:
     headings: list[Node] = []
     if not _first_headings(root):
         headings = [node for node in _first_headings(body) if 0 < node.chars < 300]
+    if len(headings) > 1:  # that of the site is a link to its first page
+        headings = [node for node in headings if node.links < node.chars]
     parts = [*(headings if len(headings) == 1 else ()), root, *notes]
     if len(parts) == 1:
         return root

@@ -26,6 +26,7 @@ _WORDS = re.compile(r"[A-Za-z]{3,}")
 _SENTENCE = re.compile(r"(?:(?<![\\A-Za-z{])[A-Za-z]{2,}[ ,.;]+){4,}")
 _SIMPLE = re.compile(r"[-+(\[]*[\dA-Za-zα-ωΑ-Ω][\s\dA-Za-zα-ωΑ-Ω,.;:'!()\[\]-]{0,60}")
 _ALGEBRA = re.compile(r"[A-Za-z]\s*[=<>^_]")
+_ESCAPE = re.compile(r"\\[%$#&_{},;:!|]")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _IN_WORDS = re.compile(
     r"\\(?:text|mbox|textrm|mathrm|hbox|operatorname)\*?\s*\{[^{}]*\}|\\[A-Za-z]+"
@@ -224,6 +225,8 @@ def _is_dollar_formula(text: str, start: int, end: int, *, declared: bool) -> bo
         )
     if text[end + 1 : end + 2].isdigit() or _CURRENCY.search(content):
         return False
+    if _is_within_word(text, start, end):
+        return False
     if stripped[0] == FORMULA and stripped[-1] == CLOSE:
         return True
     if stripped[0].isdigit() and stripped.count("(") != stripped.count(")"):
@@ -232,7 +235,15 @@ def _is_dollar_formula(text: str, start: int, end: int, *, declared: bool) -> bo
         return (declared and (stripped.isalpha() or bool(_LATEX.search(stripped)))) or bool(
             re.search(r"[_^]\{?\w", stripped) and not _SHELL.match(stripped)
         )
-    return declared or bool(_LATEX.search(stripped) or _SIMPLE.fullmatch(stripped))
+    return declared or any(
+        (_LATEX.search(stripped), _SIMPLE.fullmatch(stripped), _ESCAPE.search(stripped))
+    )
+
+
+def _is_within_word(text: str, start: int, end: int) -> bool:
+    """Whether both dollars stand within words, as in cells of spreadsheets (`A$1:B$2`)."""
+    around = text[max(start - 2, 0) : start - 1] + text[end + 1 : end + 2]
+    return len(around) == 2 and around.isascii() and around.isalnum()
 
 
 def _ascii(text: str, start: int, right: str, delimiters: Delimiters) -> tuple[Math, int] | None:
