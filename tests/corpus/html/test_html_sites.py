@@ -88,6 +88,39 @@ SITES = {
                            [("x_{i}", False), ("f(x)=x^{2}", False)]),
     "Docusaurus": (f"<p>Let {katex('x^2')} be</p><span class='katex-display'>{katex('y')}</span>",
                    [("x^2", False), ("y", True)]),
+    "Brainly": (
+        '<p>is <img src="https://tex.z-dn.net/?f=%5Cfrac%7B1%7D%7B2%7D" class="latex-formula"> so',
+        [("\\frac{1}{2}", False)],
+    ),
+    "Study.com": ("<p>Let {eq}\\displaystyle x^2{/eq} be {a}.</p>", [("x^2", False)]),
+    "Varsity Tutors": (
+        '<p>is <img src="/formula_image/image/1/gif.latex" alt="\\displaystyle x=\\frac{1}{2}"> '
+        '<img src="g.png" alt="The graph of \\sin"> <img src="f.png" alt="C:\\docs\\beta"></p>',
+        [("x=\\frac{1}{2}", False)],
+    ),
+    "LaTeX2HTML": (
+        '<p>is <img src="img1.png" alt="$ x$"> <div class="mathdisplay"><img src="img2.png" '
+        'alt="\\begin{displaymath}z=1\\end{displaymath}"></div>', [("x", False), ("z=1", True)],
+    ),
+    "MathQuill": (
+        '<p>is <span class="mathquill-embedded-latex">x</span> and <span '
+        'class="mathquill-embedded-latex">\\dfrac{1}{2}</span></p>',
+        [("x", False), ("\\dfrac{1}{2}", False)],
+    ),
+    "Math is Fun": (
+        '<p>x = <span class="intbl"><em>−b ± b<sup>2</sup></em><strong>2a</strong></span></p>',
+        [("\\frac{-b \\pm b^{2}}{2a}", False)],
+    ),
+    "Typora": (
+        '<p>so <mjx-container><svg><g data-mml-node="math"><g data-mml-node="mi"><path data-c='
+        '"1D465"></path></g></g></svg></mjx-container><script type="math/tex">x</script> is</p>',
+        [("x", False)],
+    ),
+    "a document for each formula": (
+        "<p>so \\documentclass[12pt]{minimal} \\begin{document}$$x^2$$\\end{document} is and "
+        "\\documentclass{article} \\begin{document} words \\end{document}</p>",
+        [("x^2", False)],
+    ),
 }  # fmt: skip
 
 

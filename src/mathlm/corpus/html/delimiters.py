@@ -30,6 +30,7 @@ _INLINE = (
     ("[MATH]", "[/MATH]"),
     ("[LATEX]", "[/LATEX]"),
     ("[texx]", "[/texx]"),
+    ("{eq}", "{/eq}"),
     ("[imath]", "[/imath]"),
     ("[mathjaxinline]", "[/mathjaxinline]"),
     ("[;", ";]"),

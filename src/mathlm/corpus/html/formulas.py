@@ -8,23 +8,27 @@ TeX kept by the page is preferred to MathML, MathML to anything else.
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mathlm.corpus.html import asciimath, htmlmath, images, katex_output, mathjax_output, mathml
+from mathlm.corpus.html import (
+    asciimath,
+    htmlmath,
+    images,
+    katex_output,
+    mathjax_output,
+    mathml,
+    sites,
+)
 from mathlm.corpus.html.latex_text import LATEX_LIKE, clean, is_wrapped, with_rows
 from mathlm.corpus.html.markup import attributes_of, html_tree, parse_math, plain_tree
-from mathlm.corpus.html.nodes import Math, words
+from mathlm.corpus.html.nodes import DROP, Math, words
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 Attrs = dict[str, str]
-DROP = Math("", False)
-"""Stands for a copy of a formula that is read elsewhere: nothing is kept of the element."""
-
 _MATHJAX = words(
     """
     MathJax MathJax_Display MathJax_SVG MathJax_SVG_Display MathJax_CHTML MJXc-display mjx-chtml
@@ -35,8 +39,10 @@ _RAW = words(
     """
     math tex latex arithmatex wp-katex-eq math-inline math-display math-block mathjax-inline
     mathjax-block katex-inline katex-block inlinemath displaymath language-math js-render-math
+    mathquill-embedded-latex
     """
 )
+_SURE = frozenset(("wp-katex-eq", "tex", "latex", "mathquill-embedded-latex"))
 # Elements that hold nothing but a formula where such a class names them.
 _RAW_TAGS = frozenset(("tt", "code", "pre", "em", "eq"))
 _LANGUAGES = frozenset(("tex", "latex"))
@@ -58,8 +64,7 @@ _CLASS_WORDS = frozenset(
         "texhtml",
         "tex-span",
         "ztext-math",
-        "latex-rendered",
-        "hidden-readable",
+        *sites.BY_CLASS,
     )
 )
 _DATA = (
@@ -75,7 +80,6 @@ _DATA = (
 )
 DATA_SET = frozenset(_DATA)
 _TEX = re.compile(r"tex(?![a-z])", re.IGNORECASE)
-_VARIABLE = re.compile(r"\\[A-Za-z]+|^[A-Za-z](?:[_^](?:\w|\{[^{}]*\}))+$|\w\s*[<>=]\s*\w")
 _PREVIEW = "MathJax_Preview"
 
 
@@ -115,10 +119,8 @@ def _by_class(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | No
         return _wikipedia(lex, attrs)
     if "math-container" in words:
         return _wrapped_text(lex)
-    if "latex-rendered" in words:
-        return _substack(attrs)
-    if "hidden-readable" in words:
-        return _canvas_copy(lex)
+    for word in words & sites.BY_CLASS.keys():
+        return sites.BY_CLASS[word](lex, attrs)
     if "texhtml" in words or "tex-span" in words:
         math = _plain_html(lex, False)
         return None if math is None or re.search(r"\\mathrm|\\\{", math.latex) else math
@@ -232,24 +234,6 @@ def _wikipedia(lex: LexborNode, attrs: Attrs) -> Math | None:
     return None
 
 
-def _substack(attrs: Attrs) -> Math | None:
-    """A display of Substack: its TeX is in a record among the attributes."""
-    try:
-        record = json.loads(attrs.get("data-attrs") or "")
-    except (ValueError, RecursionError):
-        return None
-    source = record.get("persistentExpression") if isinstance(record, dict) else None
-    return Math(clean(source), True) if isinstance(source, str) and clean(source) else None
-
-
-def _canvas_copy(lex: LexborNode) -> Math | None:
-    """Canvas writes MathML for screen readers behind the image of the same formula."""
-    before = lex.prev
-    if before is None or before.tag != "img":
-        return None
-    return DROP if "equation" in (before.attributes.get("class") or "") else None
-
-
 def _wrapped_text(lex: LexborNode) -> Math | None:
     """An element whose whole text is one formula within its delimiters."""
     if any(
@@ -295,7 +279,7 @@ def _raw(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | None:
     named = kind is not None or (lex.tag in _RAW_TAGS and bool(words - _LANGUAGES))
     if "$" in text and (not named or "$" in _INNER.sub("", text.replace("\\$", ""))):
         return None
-    short = len(text) < 40 and (words & {"wp-katex-eq", "tex", "latex"} or not _WORD.search(text))
+    short = len(text) < 40 and (words & _SURE or not _WORD.search(text))
     if not (named or short or LATEX_LIKE.search(text)):
         return None
     if kind is None and lex.tag in ("div", "p") and "\\begin{" in text:
@@ -408,6 +392,8 @@ def _math_tag(lex: LexborNode, attrs: Attrs) -> Math | None:
 
 
 def _mathjax3(lex: LexborNode, attrs: Attrs) -> Math | None:
+    if _script_follows(lex):  # Typora keeps the TeX there
+        return DROP
     display = attrs.get("display") in ("true", "block") or (
         "display" in attrs and attrs["display"] != "false"
     )
@@ -432,12 +418,6 @@ def _mathjax_tag(lex: LexborNode, attrs: Attrs) -> Math | None:
     return Math(asciimath.to_latex(text.strip("#`")), False) if text else None
 
 
-def _variable(lex: LexborNode, attrs: Attrs) -> Math | None:
-    """A `<var>` that holds TeX (AtCoder); others are names of variables in prose."""
-    text = lex.text(deep=True)
-    return Math(clean(text), False) if _VARIABLE.search(text) else None
-
-
 def _image(lex: LexborNode, attrs: Attrs) -> Math | None:
     return images.read(attrs) or DROP
 
@@ -456,7 +436,7 @@ TAGS: dict[str, Callable[[LexborNode, Attrs], Math | None]] = {
     "mjx-assistive-mml": _copy,
     "pre": _preformatted,
     "eq": _gladtex,
-    "var": _variable,
+    "var": sites.variable,
 }
 
 

@@ -19,7 +19,15 @@ _THIN = {"\u2004": " ", "\u2005": " ", "\u00a0": " ", "\u200a": " ", "\u202f": "
 
 def to_latex(node: Node) -> str | None:
     """The formula's LaTeX; None where the element holds more than letters and scripts."""
-    pieces = _pieces(node, upright=node.tag != "i")
+    return _joined(_pieces(node, upright=node.tag != "i"))
+
+
+def inside(node: Node) -> str | None:
+    """`to_latex` of what an element holds in which letters are variables, whatever its tag."""
+    return _joined(_pieces(node, upright=False))
+
+
+def _joined(pieces: list[str] | None) -> str | None:
     if pieces is None:
         return None
     latex = " ".join(join(pieces).split())

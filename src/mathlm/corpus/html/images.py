@@ -9,7 +9,7 @@ import re
 from urllib.parse import unquote, unquote_plus
 
 from mathlm.corpus.html import htmlmath
-from mathlm.corpus.html.latex_text import LATEX_LIKE, clean, is_wrapped
+from mathlm.corpus.html.latex_text import IN_WORDS, LATEX_LIKE, clean, is_wrapped
 from mathlm.corpus.html.nodes import Math, words
 
 # Renderers of TeX as images: the query is the formula itself, or one of its fields.
@@ -21,7 +21,7 @@ _RAW_QUERY = re.compile(
 _QUERIED = ("?", "/svg/", "/png/")
 """Of these, one stands in every address that is a query."""
 _FIELD_QUERY = re.compile(
-    r"(?:latex\.php|zhihu\.com/equation|/chart|render/math)\?(?:[^#]*?&)?(?:latex|tex|chl|math)=([^&]*)",
+    r"(?:latex\.php|zhihu\.com/equation|/chart|render/math|tex\.z-dn\.net/)\?(?:[^#]*?&)?(?:latex|tex|chl|math|f)=([^&]*)",
     re.IGNORECASE,
 )
 _IMAGE_CLASSES = words(
@@ -40,7 +40,14 @@ _RENDERER_STYLE = re.compile(
 )
 _SPOKEN = "LaTeX: "
 """Before the formula in Canvas's alternative texts."""
-_BLOCK = re.compile(r"\\begin\{(?:align|equation|gather|multline|eqnarray)")
+_BLOCK = re.compile(r"\\begin\{(?:align|equation|gather|multline|eqnarray|displaymath)")
+_OUTER = re.compile(r"\\begin\{(displaymath|math)\}(.*)\\end\{\1\}", re.DOTALL)
+# Commands by which an alternative text is TeX, whatever else the page says of the image.
+_COMMANDS = re.compile(
+    r"\\(?:displaystyle|begin(?=\{)|[dt]?frac|sqrt|sum|int|lim|left|right|math[a-z]+|text|times|cdot|pm"
+    r"|[lg]eq?|neq?|infty|partial|over|bar|hat|vec|sin|cos|tan|log|ln|alpha|beta|gamma|delta|theta"
+    r"|lambda|mu|pi|sigma|phi|omega|to|rightarrow|Rightarrow|in|cup|cap|forall|exists|angle|circ)(?![A-Za-z])"
+)
 # An alternative text in which two-dimensional layout was flattened.
 _DRAWN = re.compile(r"--|\s{2,}|√|\|\||−−|∘")
 _WORD = re.compile(r"[A-Za-z]{3,}")
@@ -73,9 +80,19 @@ def read(attrs: dict[str, str]) -> Math | None:
         "$" not in alt if wrapped is not None else len(alt) < 40 and not _WORD.search(alt)
     )
     latex = of_alt(alt)
-    if latex and (looks or not alt.isascii()) and (named or wrapped is not None):
-        return Math(latex, wrapped or _kind(latex, css))
-    return None
+    if not latex or not (looks or not alt.isascii()):
+        return None
+    if not (named or wrapped is not None or _is_tex(alt)):
+        return None
+    display = wrapped or _kind(latex, css)
+    return Math(clean(_OUTER.sub(r"\2", latex)), display)
+
+
+def _is_tex(alt: str) -> bool:
+    """Whether commands of TeX stand there and no words beside them."""
+    if alt[1:3] == ":\\":  # a path of Windows
+        return False
+    return bool(_COMMANDS.search(alt)) and not _WORD.search(IN_WORDS.sub(" ", alt))
 
 
 def _kind(latex: str, css: str) -> bool | None:

@@ -10,6 +10,10 @@ import re
 
 LATEX_LIKE = re.compile(r"\\[A-Za-z]+|[\^_]|[A-Za-z0-9)\]]\s*[=<>+]\s*[-A-Za-z0-9(\\]")
 """What tells TeX from words."""
+IN_WORDS = re.compile(
+    r"\\(?:text|mbox|textrm|mathrm|hbox|operatorname|begin|end)\*?\s*\{[^{}]*\}|\\[A-Za-z]+"
+)
+"""Commands and the words that are text in a formula: what is left of a formula has none."""
 _WRAPPED = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$"))
 _CDATA = re.compile(r"%?\s*(?:<!\[CDATA\[|\]\]>)")
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*(?:\n|$)")

@@ -24,6 +24,10 @@ class Math:
         self.display = display
 
 
+DROP = Math("", False)
+"""Stands for a copy of a formula that is read elsewhere: nothing is kept of the element."""
+
+
 class Node:
     """One element: tag, attributes, children, and how much text and link text it holds."""
 

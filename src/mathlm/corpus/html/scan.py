@@ -13,7 +13,7 @@ from collections.abc import Callable
 from mathlm.corpus.html import asciimath
 from mathlm.corpus.html.delimiters import DOUBTFUL, Delimiters
 from mathlm.corpus.html.inline import CLOSE, FORMULA
-from mathlm.corpus.html.latex_text import clean
+from mathlm.corpus.html.latex_text import IN_WORDS, clean, is_wrapped
 from mathlm.corpus.html.nodes import Math
 
 _ENVIRONMENTS = (
@@ -28,9 +28,6 @@ _SIMPLE = re.compile(r"[-+(\[]*[\dA-Za-zα-ωΑ-Ω][\s\dA-Za-zα-ωΑ-Ω,.;:'!()
 _ALGEBRA = re.compile(r"[A-Za-z]\s*[=<>^_]")
 _ESCAPE = re.compile(r"\\[%$#&_{},;:!|]")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
-_IN_WORDS = re.compile(
-    r"\\(?:text|mbox|textrm|mathrm|hbox|operatorname)\*?\s*\{[^{}]*\}|\\[A-Za-z]+"
-)
 _SHELL = re.compile(r"[A-Z_]{3,}|\{[A-Za-z_]+\}|\(\w+ |\w+\[")
 # A dollar at the end of a string of a program, as regular expressions have it.
 _QUOTED = re.compile(r"""["'`]\s?[),;\]]|[|)]["'`]""")
@@ -79,7 +76,7 @@ def opener(delimiters: Delimiters) -> re.Pattern[str]:
     choices = "|".join(
         re.escape(mark) for mark in sorted(marks, key=lambda mark: (-len(mark), mark))
     )
-    return re.compile(rf"\\\$|\\begin ?\{{(?:{_ENVIRONMENTS})\*?\}}|{choices}")
+    return re.compile(rf"\\\$|\\documentclass|\\begin ?\{{(?:{_ENVIRONMENTS})\*?\}}|{choices}")
 
 
 @functools.lru_cache(maxsize=256)
@@ -94,6 +91,8 @@ def _match(text: str, opening: re.Match[str], delimiters: Delimiters) -> tuple[M
     mark = opening[0]
     if mark == "\\$" or _is_escaped(text, opening.start()):
         return None
+    if mark == "\\documentclass":
+        return _document(text, opening.end())
     if mark.startswith("\\begin"):
         return _environment(text, opening)
     for pairs, display in ((delimiters.display, True), (delimiters.inline, False)):
@@ -115,6 +114,18 @@ def _is_escaped(text: str, start: int) -> bool:
     while backslashes < min(start, _MAX_BACKSLASHES) and text[start - backslashes - 1] == "\\":
         backslashes += 1
     return backslashes % 2 == 1
+
+
+def _document(text: str, start: int) -> tuple[Math, int] | None:
+    """The formula of a whole document: so publishers keep the TeX of a single one."""
+    begin = text.find("\\begin{document}", start, start + _MAX_FORMULA)
+    end = text.find("\\end{document}", begin, begin + _MAX_FORMULA) if begin >= 0 else -1
+    if end < 0:
+        return None
+    source = text[begin + len("\\begin{document}") : end]
+    if is_wrapped(source) is None or not (latex := clean(source)):
+        return None
+    return Math(latex, None), end + len("\\end{document}")
 
 
 def _environment(text: str, opening: re.Match[str]) -> tuple[Math, int] | None:
@@ -194,7 +205,7 @@ def _is_formula(text: str, start: int, end: int, right: str, *, delimiters: Deli
     if right in delimiters.trusted:
         return True
     content = text[start:end]
-    if content.startswith(right[0]) or _SENTENCE.search(_IN_WORDS.sub(" ", content)):
+    if content.startswith(right[0]) or _SENTENCE.search(IN_WORDS.sub(" ", content)):
         return False
     spaced = content[0].isspace() or content[-1].isspace()
     if right == "$$$":  # Codeforces; no price is written so
@@ -213,7 +224,7 @@ def _is_dollar_formula(text: str, start: int, end: int, *, declared: bool) -> bo
         return False
     if _QUOTED.match(content):
         return False
-    prose = _IN_WORDS.sub(" ", stripped)
+    prose = IN_WORDS.sub(" ", stripped)
     if _SENTENCE.search(prose):
         return False
     if _COMMAND.search(stripped):
