@@ -386,6 +386,11 @@ def test_against_a_run_of_which_a_part_is_not_finished(tmp_path):
     config = records_in(tmp_path / "r.jsonl", rows)
     config.sources["s"] = records_in(tmp_path / "s.jsonl", rows[:1]).sources["r"]
     make(tmp_path / "first", config)
+    with pytest.raises(UserError, match=r"first is what is to be made, no earlier run"):
+        make(tmp_path / "first", against(config, tmp_path / "first"))
+    make(tmp_path / "second", against(config, tmp_path))  # all that stand beside it
+    make(tmp_path / "second", against(config, tmp_path))
+    assert kept_ids(tmp_path / "second") == set()
     noted = sorted((tmp_path / "first" / "signatures").rglob("kept.npy"))
     assert len(noted) == 2
     noted[0].unlink()

@@ -82,15 +82,22 @@ def fingerprint(task: Fingerprinting) -> None:
         write_fingerprints(batches, task.settings, group, near=task.near)
 
 
-def earlier_groups(directories: Sequence[str]) -> Iterator[Path]:
-    """The groups of fingerprints that earlier corpus stages kept.
+def earlier_groups(directories: Sequence[str], own: Path) -> Iterator[Path]:
+    """The groups of fingerprints that earlier corpus stages kept, beside the `own` stage.
 
-    Raises `UserError` for a directory that has none.
+    Raises `UserError` for a directory that has none, and for the stage itself.
     """
+    own = own.resolve()
     for given in directories:
         root = Path(given).expanduser()
+        if root.resolve() == own:
+            raise UserError(f"duplicates.against: {given} is what is to be made, no earlier run")
         found = sorted(root.glob(f"{SIGNATURES}/**/runs.json"))
-        found = found or sorted(root.glob(f"*/{SIGNATURES}/**/runs.json"))
+        if not found:
+            beside = (path for path in root.glob("*") if path.resolve() != own)
+            found = sorted(
+                one for path in beside for one in path.glob(f"{SIGNATURES}/**/runs.json")
+            )
         if not found or not all(path.with_name(_KEPT).is_file() for path in found):
             raise UserError(
                 f"duplicates.against: {given} is no finished corpus stage with {SIGNATURES}/ "
@@ -118,13 +125,17 @@ def keep_signatures(part: Part, kept: npt.NDArray[np.bool_]) -> None:
 
 
 def mark_duplicates(
-    parts: Sequence[Part], settings: Duplicates, executor: Executor, *, target: tuple[Path, str]
+    parts: Sequence[Part],
+    settings: Duplicates,
+    executor: Executor,
+    *,
+    earlier: Sequence[Path],
+    target: tuple[Path, str],
 ) -> None:
     """Commit, for each group of documents, which stay after all kinds of deduplication."""
     path, key = target
-    before = list(earlier_groups(settings.against))
-    runs = runs_of(before, settings)
-    kept = [np.empty(0, bool), *(np.load(group / _KEPT) for group in before)]
+    runs = runs_of(earlier, settings)
+    kept = [np.empty(0, bool), *(np.load(group / _KEPT) for group in earlier)]
     standing = (~np.concatenate(kept)).astype(np.int8)
     first = len(standing)
     runs += runs_of([group for part in parts for group in part.groups()], settings, first)

@@ -83,7 +83,8 @@ def run(
         if is_web(source)
     }
     filters = bound(config.filters, context)
-    read_keys = _read_keys(config, inputs, filters)
+    earlier = list(earlier_groups(config.duplicates.against, directory))
+    read_keys = _read_keys(config, inputs, filters, earlier)
     key = hashlib.sha256(json.dumps(read_keys).encode()).hexdigest()
     if not _finished(directory, config, key):
         if filters is not None and inputs:
@@ -96,7 +97,7 @@ def run(
         )
         with executor_for(config.engine.ray, context.workers, work, read) as executor:
             services = Services(context.progress, context.workers, open_pages, executor)
-            job = Job(config, work, directory, key, read_keys, inputs, executor, filters)
+            job = Job(config, work, directory, key, read_keys, inputs, executor, filters, earlier)
             job.read(services)
             job.cut_lines(context.progress)
             job.find_duplicates(context.progress)
@@ -108,11 +109,10 @@ def run(
     shutil.rmtree(work, ignore_errors=True)
 
 
-def settings_key(config: CorpusConfig, filters: WebFilters | None = None) -> str:
+def settings_key(config: CorpusConfig, filters: WebFilters | None, earlier: Sequence[Path]) -> str:
     """A digest of the settings, models and earlier runs that decide the output."""
     settings = {"format": _FORMAT, **config.outcome()}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    earlier = list(earlier_groups(config.duplicates.against))
     runs_of(earlier, config.duplicates)
     for group in earlier:
         digest.update((group / "manifest.json").read_bytes())
@@ -122,10 +122,13 @@ def settings_key(config: CorpusConfig, filters: WebFilters | None = None) -> str
 
 
 def _read_keys(
-    config: CorpusConfig, shards: Mapping[str, Inputs], filters: WebFilters | None
+    config: CorpusConfig,
+    shards: Mapping[str, Inputs],
+    filters: WebFilters | None,
+    earlier: Sequence[Path],
 ) -> dict[str, str]:
     """For each source, a digest of the settings and of the source's own inputs as they are now."""
-    settings = settings_key(config, filters)
+    settings = settings_key(config, filters, earlier)
     keys = {}
     for name, source in config.sources.items():
         inputs = inputs_digest(shards[name][0]) if name in shards else files_as_they_are(source)
@@ -154,6 +157,8 @@ class Job:
     executor: Executor
     filters: WebFilters | None = None
     """The filters of web pages with the models that the recipe's inputs give."""
+    earlier: Sequence[Path] = ()
+    """The groups of fingerprints of earlier runs."""
 
     def group(self, step: str, source: str) -> Path:
         """Where a step's outcome for a source stands."""
@@ -171,7 +176,7 @@ class Job:
                 continue
             if is_web(source):
                 work = self.group("shards", name)
-                settings = settings_key(self.config, self.filters)
+                settings = settings_key(self.config, self.filters, self.earlier)
                 mode = self.config.mode
                 reader = WebReader(name, source, services, mode, settings, work, self.filters)
                 reader.read(*self.inputs[name], target=(target, key))
@@ -215,7 +220,13 @@ class Job:
         target = self.work / "duplicates"
         if not self.done(target):
             progress.say("  duplicates over all sources")
-            mark_duplicates(self.parts(), settings, self.executor, target=(target, self.key))
+            mark_duplicates(
+                self.parts(),
+                settings,
+                self.executor,
+                earlier=self.earlier,
+                target=(target, self.key),
+            )
 
     def is_final(self, source: str) -> bool:
         """Whether filters wait until the source's duplicates are gone."""
