@@ -70,6 +70,34 @@ def test_jsonl_round_trip_local_and_compressed(tmp_path: Path, ending: str) -> N
     assert list(storage.read_jsonl(f"{path}{ending}", Document)) == documents
 
 
+def zstd(*parts: bytes) -> bytes:
+    """A frame each with a checksum, an empty one and one to be passed over behind them."""
+    compressor = pytest.importorskip("zstandard").ZstdCompressor(write_checksum=True)
+    frames = [compressor.compress(part) for part in (*parts, b"")]
+    return b"".join(frames) + b"\x50\x2a\x4d\x18\x03\0\0\0abc"
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_compressed_file_that_is_cut_off_or_none_never_ends_in_silence(
+    tmp_path: Path, ending: str
+) -> None:
+    lines = [str(number).encode() * 99 for number in range(5000)]
+    begin, end = b"\n".join(lines[:2000]), b"\n".join([b"", *lines[2000:]])
+    packed = {".gz": gzip.compress(begin) + gzip.compress(end), ".zst": zstd(begin, end)}[ending]
+    path = tmp_path / f"d.jsonl{ending}"
+    path.write_bytes(packed)
+    assert [line for _, line in storage.read_lines(path)] == lines
+    for size in (1, 9, 400, len(packed) // 2, len(packed) - 40):
+        path.write_bytes(packed[:size])
+        with pytest.raises(storage.DamagedError, match=r"d.jsonl.* is damaged: "):
+            list(storage.read_lines(path))
+    damaged = packed[:200] + b"\xff" * 100 + packed[300:]
+    for data in (damaged, b"no compressed file", b"\n".join(lines)):
+        path.write_bytes(data)
+        with pytest.raises(storage.DamagedError):
+            list(storage.read_lines(path))
+
+
 def test_a_bad_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     good: dict[str, Any] = {"id": "1", "text": "t", "source": "s"}

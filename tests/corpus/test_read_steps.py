@@ -65,7 +65,7 @@ def read(folder: Path, source: Any, executor: Local | None = None) -> Path:
 def found(group: Path) -> tuple[list[Document], list[dict[str, Any]], list[str], list[str]]:
     """Documents, rows of the funnel, lines of failures and of drops."""
     sides = [group / f"{step}.jsonl" for step in ("read", "filter")]
-    lines = [side.read_text().splitlines() if side.is_file() else [] for side in sides]
+    lines = [side.read_text().split("\n")[:-1] if side.is_file() else [] for side in sides]
     rows = json.loads((group / "rows.json").read_text())
     return list(read_documents(sorted(group.glob("documents-*.parquet")))), rows, *lines
 

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,8 @@ CHECKPOINTS = "checkpoints"
 _PART = ".part"
 _OLD = ".old"
 _CHUNK = 1 << 20
+_PACKED = 4096
+"""Bytes of Zstandard decoded at a time: four of a hostile file may stand for 128 KiB."""
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 """What NumPy says where the disk is full."""
 _HASHERS = 4
@@ -44,6 +47,10 @@ Entry = dict[str, Any]
 """What a manifest says of a member: its `bytes` and `sha256`."""
 
 R = TypeVar("R", bound=BaseModel)
+
+
+class DamagedError(UserError):
+    """A compressed file is cut off, broken or none."""
 
 
 @contextlib.contextmanager
@@ -131,7 +138,10 @@ def write_jsonl(path: str | Path, records: Iterable[BaseModel]) -> int:
 
 
 def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
-    """Lines (from 0, without their newline) of a local or remote file, decompressed by its name."""
+    """Lines (from 0, without their newline) of a local or remote file, decompressed by its name.
+
+    Raises `DamagedError` behind the last line that can be had of a compressed file.
+    """
     url = str(path)
     suffix = os.path.splitext(url)[1]
     try:
@@ -140,6 +150,8 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line.rstrip(b"\r\n")
     except ValueError as error:
         raise UserError(f"cannot read {url}: {error}") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DamagedError(f"{url} is damaged: {error}") from None
 
 
 def _unpacked(file: IO[bytes], suffix: str) -> IO[bytes]:
@@ -152,8 +164,43 @@ def _unpacked(file: IO[bytes], suffix: str) -> IO[bytes]:
         import zstandard
     except ImportError:
         raise UserError(".zst files need zstandard (pip install zstandard)") from None
-    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    return io.BufferedReader(reader)
+    return io.BufferedReader(_Zstandard(file, zstandard))
+
+
+class _Zstandard(io.RawIOBase):
+    """All frames of a file; raises `EOFError` where it is cut off or damaged.
+
+    The library's own reader takes a file that is cut off for one that ends.
+    """
+
+    def __init__(self, file: IO[bytes], library: Any) -> None:
+        super().__init__()
+        self._file, self._error = file, library.ZstdError
+        self._new = library.ZstdDecompressor().decompressobj
+        self._frame: Any = None
+        self._rest = self._ready = b""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as a piece goes; returns the number of bytes."""
+        while not self._ready:
+            data = self._rest or self._file.read(_PACKED)
+            if not data and self._frame is not None:
+                raise EOFError("it ends before the end of a frame")
+            if not data:
+                return 0
+            frame = self._frame or self._new()
+            try:
+                self._ready, self._rest = frame.decompress(data), frame.unused_data
+            except self._error as error:
+                raise EOFError(str(error)) from None
+            self._frame = None if frame.eof else frame
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
 
 
 def read_jsonl(path: str | Path, record: type[R]) -> Iterator[R]:

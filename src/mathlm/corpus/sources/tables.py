@@ -6,15 +6,13 @@ is a counted failure, never the end.
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mathlm.core.errors import UserError
-from mathlm.core.storage import read_lines
+from mathlm.core.storage import DamagedError, read_lines
 from mathlm.core.streams import open_bytes
 from mathlm.corpus.sources.items import writable
 
@@ -43,7 +41,7 @@ def json_rows(file: str) -> Iterator[tuple[int, Any]]:
         for number, line in read_lines(file):
             if line.strip():
                 yield number, _json(line)
-    except _broken():
+    except DamagedError:
         yield number + 1, None
 
 
@@ -52,15 +50,6 @@ def _json(line: bytes) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _broken() -> tuple[type[Exception], ...]:
-    """What reading a compressed file raises where it is cut off or damaged."""
-    try:
-        from zstandard import ZstdError
-    except ImportError:
-        return EOFError, zlib.error, gzip.BadGzipFile
-    return EOFError, zlib.error, gzip.BadGzipFile, ZstdError
 
 
 def parquet_batches(
