@@ -121,6 +121,12 @@ SITES = {
         "\\documentclass{article} \\begin{document} words \\end{document}</p>",
         [("x^2", False)],
     ),
+    "LessWrong": (
+        '<p>so <span class="mjx-chtml"><span><span class="mjx-math" aria-label="x^2">'
+        '<span aria-hidden="true">x</span></span></span></span> is</p><span class="mjx-chtml '
+        'MJXc-display"><span class="mjx-math" aria-label="y"></span></span>',
+        [("x^2", False), ("y", True)],
+    ),
 }  # fmt: skip
 
 
@@ -173,6 +179,16 @@ def test_pipes_in_cells_of_tables() -> None:
     assert extract(f"<p>{PROSE}</p>{html}").text.endswith(
         "| $\\vert x\\vert$ | b |\n| --- | --- |\n| $\\Vert v\\Vert$ | `a\\|b` |\n"
         "| $P(A\\vert B)$ | a\\|b |"
+    )
+
+
+def test_cells_that_span_rows() -> None:
+    html = (
+        "<table><tr><th>a</th><th>b</th><th>c</th></tr><tr><td rowspan=3>1</td><td>2</td><td "
+        "rowspan=2>3</td></tr><tr><td>4</td></tr><tr><td>5</td><td>6</td></tr></table>"
+    )
+    assert extract(f"<p>{PROSE}</p>{html}").text.endswith(
+        "| 1 | 2 | 3 |\n|  | 4 |  |\n|  | 5 | 6 |"
     )
 
 

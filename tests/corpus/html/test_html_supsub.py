@@ -25,6 +25,10 @@ CASES = [
     ("1,000<sup>2</sup> and", "$1,000^{2}$ and"),
     ("as x<sup>[3]</sup>, by<sup>[citation needed]</sup> x", "as x^{[3]}, by [citation needed] x"),
     ("5 km<sup>2</sup>, E = mc<sup>2</sup>", "5 km^2, $E = mc^{2}$"),
+    ("V<sub>o</sub> = e<sup>a</sup> on the 1<sup>er</sup>", "$V_{o} = e^{a}$ on the 1er"),
+    ("∑<sub>i=1</sub><sup>n</sup> i<sup>2</sup> = 1", "$\\sum_{i=1}^{n} i^{2} = 1$"),
+    ("lim<sub>x→0</sub> f(x)", "$\\lim_{x\\rightarrow0} f(x)$"),
+    ("∫<sub>a</sub><sup>b</sup> f(x)dx", "$\\int_{a}^{b} f(x)dx$"),
     ("in x<sup>2</sup>), (x<sup>2</sup> so", "in x^2), (x^2 so"),
 ]  # fmt: skip
 

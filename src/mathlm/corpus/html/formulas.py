@@ -220,6 +220,10 @@ def _mathjax(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | Non
     math = lex.css_first("math")
     if math is not None:
         return Math(_mathml_text(math), display or _is_block(math))
+    if (drawn := lex.css_first(".mjx-math[aria-label]")) is not None:  # LessWrong
+        latex = clean(drawn.attributes.get("aria-label") or "")
+        if LATEX_LIKE.search(latex) or not _WORD.search(latex):
+            return Math(latex, display) if latex else None
     return None
 
 

@@ -85,7 +85,9 @@ def read(attrs: dict[str, str]) -> Math | None:
     if not (named or wrapped is not None or _is_tex(alt)):
         return None
     display = wrapped or _kind(latex, css)
-    return Math(clean(_OUTER.sub(r"\2", latex)), display)
+    if outer := _OUTER.fullmatch(latex):
+        latex = clean(outer[2])
+    return Math(latex, display)
 
 
 def _is_tex(alt: str) -> bool:

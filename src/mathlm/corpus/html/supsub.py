@@ -15,17 +15,21 @@ from mathlm.corpus.html.symbols import symbol
 SUP, SUB, END = "\ufdd4", "\ufdd5", "\ufdd6"
 # Braces around a script within a script, told apart from braces of the text.
 _OPEN, _SHUT = "\ufdd7", "\ufdd8"
-_ORDINAL = re.compile(r"(?:st|nd|rd|th|er|e|ème|o|a|TM|SM|®|™|©)$")
 _CITATION = re.compile(r"\[[\w ,–-]+\]$")
-_SURELY_ORDINAL = re.compile(f"{SUP}\\s*(st|nd|rd|th|TM|SM|®|™|©)\\s*{END}")
+_ORDINAL = re.compile(
+    rf"(?:{SUP}\s*(?=(?:st|nd|rd|th|TM|SM|®|™|©)\s*{END})|(?<=\d){SUP}\s*(?=(?:er|e|ème|o|a)\s*{END}))"
+    rf"(\w+|[®™©])\s*{END}"
+)
 _SCRIPT = re.compile(f"([{SUP}{SUB}])([^{SUP}{SUB}{END}]*){END}")
 _SCRIPTED = rf"(?:[{SUP}{SUB}][^{END}]{{0,200}}{END})"
-_FUNCTION = r"(?:sinh?|cosh?|tanh?|cot|sec|csc|log|ln|exp)"
+_FUNCTION = rf"(?:sinh?|cosh?|tanh?|cot|sec|csc|log|ln|exp|(?:lim|max|min|sup|inf)(?={SUB}))"
 _FUNCTION_ATOM = rf"(?<![A-Za-z]){_FUNCTION}(?:{_SCRIPTED}+(?: (?!a\s))?|(?=\())"
 # Letters side by side are a word, which ends an expression, but for the products that are no words.
-_LETTERS = rf"(?<![A-Za-z])(?:[A-Za-z]|[abc][xz]|[ac]y|ab|ac|bc|xy|yz|xz|mc(?={SUP}))(?![A-Za-z])"
+_LETTERS = (
+    rf"(?<![A-Za-z])(?:[A-Za-z]|[abcd][xz]|d[ty]|[ac]y|ab|ac|bc|xy|yz|xz|mc(?={SUP}))(?![A-Za-z])"
+)
 _ATOM = (
-    rf"(?:{_FUNCTION_ATOM}|{_LETTERS}|[α-ωΑ-Ω∞∂…]|\.{{3}}"
+    rf"(?:{_FUNCTION_ATOM}|[∑∏∫∮]{_SCRIPTED}* ?|{_LETTERS}|[α-ωΑ-Ω∞∂…]|\.{{3}}"
     rf"|\d{{1,3}}(?:,\d{{3}})+|\d+(?:\.\d+)?|[(){{}}\[\]|]){_SCRIPTED}*'*"
 )
 _TERM = rf"[-−+]?(?:{_ATOM}){{1,60}}"
@@ -36,7 +40,7 @@ _EXPRESSION = re.compile(
     rf"(?<![A-Za-zα-ωΑ-Ω\d.,:]){_TERM}(?:{_OPERATOR}{_TERM}){{0,60}}(?![A-Za-z\d])"
 )
 _CHEMISTRY = re.compile(r"[A-Z][A-Za-z]")
-_NAME = re.compile(rf"(?<![A-Za-z\\])({_FUNCTION})(?![A-Za-z])")
+_NAME = re.compile(rf"(?<![A-Za-z\\])({_FUNCTION.replace(SUB, '_')})(?![A-Za-z])")
 _BRACKETS = re.compile(r"[][(){}]|,(?!\d{3})")
 _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"))
 _MARK = re.compile(f"([{SUP}{SUB}{END}])")
@@ -84,7 +88,7 @@ def link_of_note(node: Node) -> str | None:
 def formulas(text: str, emit: Callable[[Math], str]) -> str:
     """The text with its marked scripts written as LaTeX, as formulas where they are mathematics."""
     text = re.sub(f"[{SUP}{SUB}]\\s*{END}", "", text)
-    text = _flat(_SURELY_ORDINAL.sub(r"\1", text))
+    text = _flat(_ORDINAL.sub(r"\1", text))
     text = _EXPRESSION.sub(lambda match: _expression(match, emit), text)
     text = _SCRIPT.sub(_on_word, text)
     return _MARKS.sub("", text)
@@ -115,7 +119,7 @@ def _expression(match: re.Match[str], emit: Callable[[Math], str]) -> str:
     if (
         _CHEMISTRY.search(bare)
         or not _is_balanced(bare)
-        or any(_ORDINAL.match(script) or _CITATION.match(script) for script in scripts)
+        or any(map(_CITATION.match, scripts))
         or any(mark in "".join(scripts) for mark in "\ufdd0\ufdd1")
     ):
         return match[0]
@@ -192,8 +196,8 @@ def _on_word(match: re.Match[str]) -> str:
     script = match[2].strip()
     if not script:
         return ""
-    if _ORDINAL.match(script) or len(script) > 20 or " " in script:
-        return script if _ORDINAL.match(script) or match[1] == SUB else f" {script}"
+    if len(script) > 20 or " " in script:
+        return script if match[1] == SUB else f" {script}"
     if "\ufdd0" in script or "\ufdd1" in script:
         return script
     script = script.replace(_OPEN, "{").replace(_SHUT, "}")

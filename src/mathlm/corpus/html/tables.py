@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mathlm.corpus.html.render import Renderer
 
 _MAX_CELL = 400
-_MAX_SPAN = 50
+_MAX_SPAN = 100
 _EQUATIONS = ("ltx_eqn_table", "ltx_equation", "ltx_equationgroup", "equation", "eqn")
 _PIPE = re.compile(r"\\.|\|", re.DOTALL)
 _IN_CELL = words("table ul ol pre blockquote h1 h2 h3 h4 h5 h6 dl")
@@ -77,26 +77,15 @@ def _is_layout(rows: list[list[Node]]) -> bool:
     )
 
 
-def _span(cell: Node) -> int:
-    value = cell.attrs.get("colspan")
-    if not value:
-        return 1
+def _span(value: str) -> int:
     return (
-        min(int(value), _MAX_SPAN) if value.isdigit() and len(value) < 6 and int(value) > 0 else 1
+        min(int(value), _MAX_SPAN) if value.isdecimal() and len(value) < 6 and int(value) > 0 else 1
     )
 
 
 def _markdown(rows: list[list[Node]], renderer: Renderer) -> list[str]:
-    lines: list[list[str]] = []
-    for row in rows:
-        line: list[str] = []
-        for cell in row:
-            text = renderer.line(cell.children)
-            if CLOSE in text:
-                _without_pipes(text, renderer)
-            line.append(text.replace("|", "\\|"))
-            line += [""] * (_span(cell) - 1)
-        lines.append(line)
+    covered: dict[int, int] = {}
+    lines = [_line(row, covered, renderer) for row in rows]
     lines = [line for line in lines if any(line)]
     if not lines:
         return []
@@ -104,6 +93,29 @@ def _markdown(rows: list[list[Node]], renderer: Renderer) -> list[str]:
     table = ["| " + " | ".join([*line, *[""] * (width - len(line))]) + " |" for line in lines]
     table.insert(1, "|" + " --- |" * width)
     return ["\n".join(table)]
+
+
+def _line(row: list[Node], covered: dict[int, int], renderer: Renderer) -> list[str]:
+    """A row's cells; `covered` has for how many rows yet cells from above cover a column."""
+    line: list[str] = []
+    for cell in row:
+        while covered and len(line) in covered:
+            line.append("")
+        text = renderer.line(cell.children)
+        if CLOSE in text:
+            _without_pipes(text, renderer)
+        line.append(text.replace("|", "\\|") if "|" in text else text)
+        column = len(line) - 1
+        width, height = cell.attrs.get("colspan"), cell.attrs.get("rowspan")
+        if width and width != "1":
+            line += [""] * (_span(width) - 1)
+        if height and height != "1":
+            covered |= dict.fromkeys(range(column, len(line)), _span(height))
+    for column in tuple(covered) if covered else ():
+        covered[column] -= 1
+        if not covered[column]:
+            del covered[column]
+    return line
 
 
 def _without_pipes(text: str, renderer: Renderer) -> None:
@@ -114,9 +126,10 @@ def _without_pipes(text: str, renderer: Renderer) -> None:
     for place in PLACE.finditer(text):
         number = int(place[2])
         if place[1] == CODE:
-            code = renderer.codes[number]
-            renderer.codes[number] = code.replace("|", "\\|")
-        elif "\\begin" not in (latex := renderer.places[number].latex):
+            renderer.codes[number] = renderer.codes[number].replace("|", "\\|")
+            continue
+        latex = renderer.places[number].latex
+        if "|" in latex and "\\begin" not in latex:
             renderer.places[number].latex = _PIPE.sub(_command, latex)
 
 
