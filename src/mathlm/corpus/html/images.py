@@ -79,7 +79,7 @@ def read(attrs: dict[str, str]) -> Math | None:
     looks = LATEX_LIKE.search(alt) or (
         "$" not in alt if wrapped is not None else len(alt) < 40 and not _WORD.search(alt)
     )
-    latex = of_alt(alt)
+    latex = alt if "\\" in alt else of_alt(alt)
     if not latex or not (looks or not alt.isascii()):
         return None
     if not (named or wrapped is not None or _is_tex(alt)):

@@ -47,8 +47,7 @@ class Renderer:
     """Renders one page; the formulas of its text are in `formulas` afterwards."""
 
     def __init__(self, delimiters: Delimiters) -> None:
-        self.delimiters = delimiters
-        self.openings = scan.openings(delimiters)
+        self.marks = scan.marks(delimiters)
         self.places: list[Math] = []
         self.codes: list[str] = []
         self.formulas: list[Formula] = []
@@ -185,8 +184,8 @@ class Renderer:
         """Inline content as text with places, delimiters read."""
         first = run[0] if run else ""
         text = first if len(run) == 1 and isinstance(first, str) else Inline(self).text(run)
-        if any(map(text.__contains__, self.openings)):
-            text = scan.formulas(text, self.delimiters, self._found)
+        if any(map(text.__contains__, self.marks.begins)):
+            text = scan.formulas(text, self.marks, self._found)
         return text
 
     def _found(self, math: Math) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from mathlm.corpus.html import asciimath
 from mathlm.corpus.html.delimiters import DOUBTFUL, Delimiters
@@ -47,13 +48,49 @@ _CODE = re.compile(
 Emit = Callable[[Math], str]
 
 
-def formulas(text: str, delimiters: Delimiters, emit: Emit) -> str:
+class Marks(NamedTuple):
+    """A page's delimiters as its text is searched for them."""
+
+    opening: re.Pattern[str]
+    """Whatever may begin a formula."""
+    begins: frozenset[str]
+    """The characters of which one begins every formula: a text without is prose."""
+    pairs: dict[str, tuple[tuple[str, bool], ...]]
+    """What closes each opening delimiter, and whether the formula is a display."""
+    ascii: dict[str, str]
+    trusted: frozenset[str]
+    ascii_declared: bool
+
+
+@functools.lru_cache(maxsize=256)
+def marks(delimiters: Delimiters) -> Marks:
+    """What is looked for on a page of these delimiters."""
+    pairs: dict[str, tuple[tuple[str, bool], ...]] = {}
+    for found, display in ((delimiters.display, True), (delimiters.inline, False)):
+        for left, right in found:
+            pairs[left] = (*pairs.get(left, ()), (right, display))
+    ascii_pairs = dict(reversed(delimiters.ascii))
+    choices = "|".join(
+        re.escape(mark)
+        for mark in sorted({*pairs, *ascii_pairs}, key=lambda mark: (-len(mark), mark))
+    )
+    return Marks(
+        re.compile(rf"\\\$|\\documentclass|\\begin ?\{{(?:{_ENVIRONMENTS})\*?\}}|{choices}"),
+        frozenset(("\\", *(left[:1] for left in (*pairs, *ascii_pairs)))),
+        pairs,
+        ascii_pairs,
+        delimiters.trusted,
+        delimiters.ascii_declared,
+    )
+
+
+def formulas(text: str, marks: Marks, emit: Emit) -> str:
     """The text with every formula replaced by what `emit` returns for it."""
-    opening = opener(delimiters)
+    opening = marks.opening
     out: list[str] = []
     place = 0
     while match := opening.search(text, place):
-        found = _match(text, match, delimiters)
+        found = _match(text, match, marks)
         if found is None:
             out.append(text[place : match.end()])
             place = match.end()
@@ -69,24 +106,7 @@ def formulas(text: str, delimiters: Delimiters, emit: Emit) -> str:
     return "".join(out)
 
 
-@functools.lru_cache(maxsize=256)
-def opener(delimiters: Delimiters) -> re.Pattern[str]:
-    """Whatever may begin a formula on this page."""
-    marks = {left for left, _ in (*delimiters.inline, *delimiters.display, *delimiters.ascii)}
-    choices = "|".join(
-        re.escape(mark) for mark in sorted(marks, key=lambda mark: (-len(mark), mark))
-    )
-    return re.compile(rf"\\\$|\\documentclass|\\begin ?\{{(?:{_ENVIRONMENTS})\*?\}}|{choices}")
-
-
-@functools.lru_cache(maxsize=256)
-def openings(delimiters: Delimiters) -> frozenset[str]:
-    """The characters of which one begins every formula on this page: a text without is prose."""
-    pairs = (*delimiters.inline, *delimiters.display, *delimiters.ascii)
-    return frozenset(("\\", *(left[:1] for left, _ in pairs)))
-
-
-def _match(text: str, opening: re.Match[str], delimiters: Delimiters) -> tuple[Math, int] | None:
+def _match(text: str, opening: re.Match[str], marks: Marks) -> tuple[Math, int] | None:
     """The formula that starts here and where it ends; None when it is no formula."""
     mark = opening[0]
     if mark == "\\$" or _is_escaped(text, opening.start()):
@@ -95,17 +115,12 @@ def _match(text: str, opening: re.Match[str], delimiters: Delimiters) -> tuple[M
         return _document(text, opening.end())
     if mark.startswith("\\begin"):
         return _environment(text, opening)
-    for pairs, display in ((delimiters.display, True), (delimiters.inline, False)):
-        for left, right in pairs:
-            if left == mark and (
-                found := _delimited(
-                    text, opening.end(), right, display=display, delimiters=delimiters
-                )
-            ):
-                return found
-    for left, right in delimiters.ascii:
-        if left == mark:
-            return _ascii(text, opening.end(), right, delimiters)
+    for right, display in marks.pairs.get(mark, ()):
+        found = _delimited(text, opening.end(), right, display=display, marks=marks)
+        if found:
+            return found
+    if mark in marks.ascii:
+        return _ascii(text, opening.end(), marks.ascii[mark], marks)
     return None
 
 
@@ -150,13 +165,13 @@ def _environment(text: str, opening: re.Match[str]) -> tuple[Math, int] | None:
 
 
 def _delimited(
-    text: str, start: int, right: str, *, display: bool, delimiters: Delimiters
+    text: str, start: int, right: str, *, display: bool, marks: Marks
 ) -> tuple[Math, int] | None:
     end = _closing(text, start, right)
     if end is None:
         return None
     content = text[start:end]
-    if right in DOUBTFUL and not _is_formula(text, start, end, right, delimiters=delimiters):
+    if right in DOUBTFUL and not _is_formula(text, start, end, right, marks=marks):
         return None
     if right == "$" and content.startswith("latex "):
         content = content[6:]
@@ -198,11 +213,11 @@ def _is_plausible(latex: str) -> bool:
     return not _SENTENCE.search(latex) and bool(_LATEX.search(latex) or not _PHRASE.search(latex))
 
 
-def _is_formula(text: str, start: int, end: int, right: str, *, delimiters: Delimiters) -> bool:
+def _is_formula(text: str, start: int, end: int, right: str, *, marks: Marks) -> bool:
     """Whether a formula stands between two delimiters that are doubtful."""
     if right == "$":
-        return _is_dollar_formula(text, start, end, declared="$" in delimiters.trusted)
-    if right in delimiters.trusted:
+        return _is_dollar_formula(text, start, end, declared="$" in marks.trusted)
+    if right in marks.trusted:
         return True
     content = text[start:end]
     if content.startswith(right[0]) or _SENTENCE.search(IN_WORDS.sub(" ", content)):
@@ -257,14 +272,14 @@ def _is_within_word(text: str, start: int, end: int) -> bool:
     return len(around) == 2 and around.isascii() and around.isalnum()
 
 
-def _ascii(text: str, start: int, right: str, delimiters: Delimiters) -> tuple[Math, int] | None:
+def _ascii(text: str, start: int, right: str, marks: Marks) -> tuple[Math, int] | None:
     end = text.find(right, start, start + 2000)
     if end <= start:
         return None
     content = text[start:end].strip()
     if not content or "\n\n" in content:
         return None
-    if not delimiters.ascii_declared and (
+    if not marks.ascii_declared and (
         not _ASCII_MATHS.search(content) or _CODE.search(content) or _SENTENCE.search(content)
     ):
         return None
