@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 
@@ -160,3 +161,17 @@ def test_files_of_one_name_are_told_apart(tmp_path, kind):
     }
     assert len({one.id for one in short.examples}) == 6
     assert all(one.id.startswith(one.text[:2]) for one in short.examples)
+
+
+def test_a_record_deep_in_an_archive_of_one_member(tmp_path):
+    """All of its records stand at one place; they are told apart by their ids."""
+    pages = [(f"https://e.org/{n}", f"<p>page {n}".encode(), None) for n in range(1500)]
+    warc = warc_of(pages, tmp_path / "a.warc", gzip=False)
+    (tmp_path / "a.warc.gz").write_bytes(gzip.compress(warc.read_bytes()))
+    recipe = tmp_path / "recipe.toml"
+    source = f'sources.w = {{ kind = "warc", files = ["{tmp_path}/a.warc.gz"] }}'
+    recipe.write_text(RECIPE.format(source=source).replace("[stage.corpus.filters]", ""))
+    assert main(["run", str(recipe), "--out", str(tmp_path / "run"), "workers=1", "--quiet"]) == 0
+    for number in (0, 1499):
+        (one,) = look.find(tmp_path / "run" / "corpus", [f"https://e.org/{number}"])
+        assert one.text == f"page {number}"

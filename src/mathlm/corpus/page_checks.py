@@ -5,7 +5,6 @@ Runs in a worker process, as reading does, through the same functions (`batches.
 
 from __future__ import annotations
 
-import itertools
 from typing import Any, NamedTuple, cast, get_args
 
 from mathlm.core.records import Document
@@ -41,8 +40,6 @@ class Where(NamedTuple):
     place: Place = Place(0)
 
 
-_RECORDS_AT_A_PLACE = 50_000
-"""In a gzip member of several records a place is that of the member."""
 MAX_EXCERPT = 2000
 """Characters of a page's text that go with its explanation."""
 
@@ -57,9 +54,11 @@ def explain_page(where: Where, *, settings: str, filters: str, mode: Mode) -> di
     chosen = settings_of(settings)
     web = WebFilters.model_validate_json(filters)
     reader = open_pages(chosen.source, where.shard, lambda phase: None)
-    for taken in itertools.islice(reader.pages(where.place), _RECORDS_AT_A_PLACE):
+    for taken in reader.pages(where.place):
         if taken.id == where.id:
             return _explained(taken, chosen, (web, mode))
+        if reader.after().offset > where.place.offset:  # a gzip member may hold many records
+            break
     return {"reason": "not found in its source", "details": [], "text": ""}
 
 

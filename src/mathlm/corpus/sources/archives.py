@@ -307,7 +307,7 @@ def _read(record: Any, offset: int, limit: int) -> Found:
     """A record with its payload, of which no more than `limit` bytes are read; 0: none."""
     if limit == 0:
         return Found(offset, record)
-    record.is_http = _holds_http(record)
+    record.is_http = record.is_http or _holds_http(record)
     try:
         record.parse_http(quirks_mode=True, max_header_len=_MAX_HEADER)
         declared = record.content_length
