@@ -171,11 +171,12 @@ def test_records_that_are_no_pages_are_counted_by_kind(tmp_path, shared):
         ("image/png", page), ("text/plain; charset=utf-8", page), ("application/pdf", page),
         ("weird/type", page), ("", page), ("application/octet-stream", b"\x89PNG"),
         ("TEXT/HTML;charset=x", page), ("application/xhtml+xml", page),
+        ("text/html, text/html; charset=x", page), ('"text/html"', page),
     ]  # fmt: skip
     pages = [(f"https://e.org/{n}", d, [("Content-Type", t)]) for n, (t, d) in enumerate(kinds)]
     path = shared.warc_of(pages, tmp_path / "a.warc.gz")
     documents, funnel = shared.read_web(WarcSource(files=(str(path),)), tmp_path)
-    assert len(documents) == 3
+    assert len(documents) == 5
     assert funnel["select"]["dropped"] == {
         "not HTML: application": 1, "not HTML: image": 1, "not HTML: other": 1,
         "not HTML: text": 1, "not HTML: unknown": 1,

@@ -27,6 +27,7 @@ _SNIFF = re.compile(
     rb"<!doctype\s+html|<html\b|<head\b|<body\b|<title\b|<h1\b|<p\b|<div\b|<table\b", re.IGNORECASE
 )
 _SNIFF_WINDOW = 1024
+_ENDS_TYPE = re.compile("[;,]")
 _TOPS = ("image", "audio", "video", "font", "application", "text")
 _MAX_VALUE = 4096
 CUT = "truncated by the crawler"
@@ -191,7 +192,8 @@ def _content_types(record: Any) -> tuple[str, str]:
 
 
 def _plain_type(value: str | None) -> str:
-    return (_clean(value) or "").partition(";")[0].strip().lower()[:100]
+    """The type alone; where a server has sent the header twice, the first."""
+    return _ENDS_TYPE.split(_clean(value) or "", 1)[0].strip(" \t\"'").lower()[:100]
 
 
 def _clean(value: str | None) -> str | None:
