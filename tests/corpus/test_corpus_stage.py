@@ -19,6 +19,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from mathlm.cli import main
 from mathlm.core.errors import UserError
 from mathlm.core.processes import Outcome
 from mathlm.core.records import Problem
@@ -366,6 +367,21 @@ def test_urls_dates_and_repeated_lines_of_records(tmp_path):
     assert sum("Share this" in text for text in texts) == 1
     assert sum("$$x^2$$" in text for text in texts) == 20
     assert "lines cut: 43" in (tmp_path / "out" / "card.md").read_text()
+
+
+def test_the_terminal_says_what_became_of_the_documents(tmp_path, capsys):
+    """A source of which nothing stays (here: no archive at all) is no success in silence."""
+    (tmp_path / "good.jsonl").write_text(json.dumps({"text": prose(1)}) + "\nbroken\n")
+    (tmp_path / "bad.warc").write_text("no archive")
+    files = f'files=["{tmp_path}/%s"]'
+    words = ["stage", "corpus", "--out", str(tmp_path / "out"), "decontaminate.tasks=[]",
+             f'sources.good={{kind="jsonl",{files % "good.jsonl"}}}',
+             f'sources.bad={{kind="warc",{files % "bad.warc"}}}']  # fmt: skip
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert "1 of 3 documents kept, 2 failed" in said
+    assert "warning: nothing of bad was kept" in said
+    assert "nothing of good" not in said
 
 
 def test_against_what_has_no_signatures(tmp_path):

@@ -7,7 +7,7 @@ of ours and stops the stage.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,16 @@ class Row:
         self.dropped += other.dropped
         self.failed += other.failed
         self.noted += other.noted
+
+
+def outcome(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What became of all documents, in a line; and a warning for a source of which none stayed."""
+    first = {row["source"]: row["in"] for row in reversed(rows)}
+    last = {row["source"]: row["kept"] for row in rows}
+    failed = sum(sum(row["failed"].values()) for row in rows)
+    taken, kept = sum(first.values()), sum(last.values())
+    yield f"{kept:,} of {taken:,} documents kept" + (f", {failed:,} failed" if failed else "")
+    yield from (f"warning: nothing of {source} was kept" for source in last if not last[source])
 
 
 def check(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -105,7 +105,7 @@ def run(
             job.decontaminate(problems, context.progress)
             job.write(context.progress)
         job.keep_signatures()
-        _summarise(job)
+        _summarise(job, context.progress)
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -291,7 +291,7 @@ class Job:
             keep_signatures(part, kept)
 
 
-def _summarise(job: Job) -> None:
+def _summarise(job: Job, progress: Progress) -> None:
     """Merge the side files, write the funnel and, last of all, the card."""
     places = [[job.group(step, name) for step in _GROUPS] for name in job.config.sources]
     rows: list[dict[str, Any]] = []
@@ -305,6 +305,9 @@ def _summarise(job: Job) -> None:
     write_json(job.directory / "funnel.json", rows)
     write_text(job.directory / "funnel.svg", funnel_picture.render(rows))
     write_text(job.directory / "card.md", card.render(job.directory, job.config, rows))
+    for line in funnel.outcome(rows):
+        progress.say(f"  {line}")
+    progress.say(f"  what took the others: {job.directory / 'card.md'}")
 
 
 def _merge(sides: Sequence[Path], name: str) -> None:
