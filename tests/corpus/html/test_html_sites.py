@@ -127,6 +127,13 @@ SITES = {
         'MJXc-display"><span class="mjx-math" aria-label="y"></span></span>',
         [("x^2", False), ("y", True)],
     ),
+    "GeeksforGeeks": ("<p>Given [Tex]\\frac{a}{b} [/Tex]and so</p>", [("\\frac{a}{b}", False)]),
+    "other renderers": (
+        '<p>so <img src="https://math.jianshu.com/math?formula=x%5E2%2B1" class="math-inline"> and '
+        '<img src="https://www.nowcoder.com/equation?tex=x%5E2&amp;preview=true"> or <img '
+        'src="https://latex.csdn.net/eq?y_1"> is</p>',
+        [("x^2+1", False), ("x^2", False), ("y_1", False)],
+    ),
 }  # fmt: skip
 
 
@@ -143,6 +150,11 @@ SETTINGS = [
     (MATHJAX % "\n// ['$', '$'],\n['@', '@']", "a $dog$ and @x@", ["x"]),
     (MATHJAX % "['\\(', '\\)'], [`%`, `%`]", "a (bracket) and \\(x\\), %y%", ["x", "y"]),
     (KATEX % "{display: false, left: '@', right: '@'}", "so @x+1@", ["x+1"]),
+    (
+        "<script>MathJax.Hub.Config({asciimath2jax: {delimiters: [['\\\\$', '\\\\$']]}})</script>",
+        "as \\$x/2\\$ in AsciiDoctor",
+        ["\\frac{x}{2}"],
+    ),
     ("<script>$('a').animate({left: '10', right: '10'}); display = 1</script>", "10 x 10", []),
 ]
 

@@ -29,6 +29,10 @@ CASES = [
     ("∑<sub>i=1</sub><sup>n</sup> i<sup>2</sup> = 1", "$\\sum_{i=1}^{n} i^{2} = 1$"),
     ("lim<sub>x→0</sub> f(x)", "$\\lim_{x\\rightarrow0} f(x)$"),
     ("∫<sub>a</sub><sup>b</sup> f(x)dx", "$\\int_{a}^{b} f(x)dx$"),
+    ("<code>x &lt;= 10<sup>5</sup>, -10<sup>-9</sup></code>", "`x <= 10^5, -10^-9`"),
+    ("<code>x<sub>i</sub><sup><a href='#n'>1</a></sup> 2<sup>n + 1</sup></code>",
+     "`x_i1 2^(n + 1)`"),
+    ('x<span style="vertical-align: super">2</span> is', "$x^{2}$ is"),
     ("in x<sup>2</sup>), (x<sup>2</sup> so", "in x^2), (x^2 so"),
 ]  # fmt: skip
 

@@ -25,6 +25,8 @@ _DROPPED = words(
     """
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_MOVED = re.compile(r"vertical-align\s*:\s*(super|sub)\b", re.IGNORECASE)
+_SCRIPTS = {"super": "sup", "sub": "sub"}
 _HIDING = frozenset(("style", "hidden", "aria-hidden"))
 _LOOKED_AT = _HIDING | formulas.DATA_SET
 _TRANSPARENT = words(
@@ -118,8 +120,11 @@ class Builder:
                 if math is not None:
                     _add_formula(math, parent, linked=linked)
                     return
-                if not _HIDING.isdisjoint(attrs) and _is_hidden(attrs):
-                    return
+                if not _HIDING.isdisjoint(attrs):
+                    if _is_hidden(attrs):
+                        return
+                    if tag == "span" and (moved := _MOVED.search(attrs.get("style", ""))):
+                        tag = _SCRIPTS[moved[1].lower()]
             suspect = (suspect and not content.is_note(attrs)) or content.is_suspect(
                 tag, attrs, css
             )

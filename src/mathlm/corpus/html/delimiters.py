@@ -28,6 +28,7 @@ _INLINE = (
     ("[math]", "[/math]"),
     ("[latex]", "[/latex]"),
     ("[MATH]", "[/MATH]"),
+    ("[Tex]", "[/Tex]"),
     ("[LATEX]", "[/LATEX]"),
     ("[texx]", "[/texx]"),
     ("{eq}", "{/eq}"),

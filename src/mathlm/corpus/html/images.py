@@ -14,14 +14,14 @@ from mathlm.corpus.html.nodes import Math, words
 
 # Renderers of TeX as images: the query is the formula itself, or one of its fields.
 _RAW_QUERY = re.compile(
-    r"(?:codecogs\.com/[^?#]*|(?:mimetex|mathtex|tex)\.(?:cgi|exe)|math\.now\.sh/?|quicklatex\.com/[^?#]*)"
+    r"(?:codecogs\.com/[^?#]*|(?:mimetex|mathtex|tex)\.(?:cgi|exe)|math\.now\.sh/?|latex\.csdn\.net/eq|quicklatex\.com/[^?#]*)"
     r"\?(?:from=|inline=|latex=)?([^#]*)|(?:tex\.s2cms\.ru|i\.upmath\.me)/(?:svg|png)/(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _QUERIED = ("?", "/svg/", "/png/")
 """Of these, one stands in every address that is a query."""
 _FIELD_QUERY = re.compile(
-    r"(?:latex\.php|zhihu\.com/equation|/chart|render/math|tex\.z-dn\.net/)\?(?:[^#]*?&)?(?:latex|tex|chl|math|f)=([^&]*)",
+    r"(?:latex\.php|/equation|/chart|/math|tex\.z-dn\.net/)\?(?:[^#]*?&)?(?:latex|tex|chl|math|f|formula)=([^&]*)",
     re.IGNORECASE,
 )
 _IMAGE_CLASSES = words(
@@ -65,7 +65,8 @@ def read(attrs: dict[str, str]) -> Math | None:
         if match := _RAW_QUERY.search(source):
             return _queried(unquote(match[1] or match[2]), alt)
         if match := _FIELD_QUERY.search(source):
-            return _queried(unquote_plus(match[1]), alt)
+            math = _queried(unquote_plus(match[1]), alt)
+            return Math(math.latex, True) if "block" in (attrs.get("class") or "") else math
     css = attrs.get("class") or ""
     if attrs.get("data-eeimg") or "data-formula" in attrs:
         latex = clean(attrs.get("data-formula") or "") or alt

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mathlm.corpus.html import supsub
-from mathlm.corpus.html.nodes import Math, Node, plain_text
+from mathlm.corpus.html.nodes import Math, Node
 from mathlm.corpus.html.supsub import END, SUB, SUP
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Inline:
             self._all(node.children)
 
     def _code(self, node: Node) -> None:
-        text = " ".join(plain_text(node).split())
+        text = " ".join(supsub.in_code(node).split())
         if not text:
             return
         if _has_formula(node):

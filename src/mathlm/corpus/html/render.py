@@ -14,7 +14,7 @@ from mathlm.corpus.html import scan, supsub
 from mathlm.corpus.html.delimiters import Delimiters
 from mathlm.corpus.html.inline import BREAK, CLOSE, CODE, FOREIGN, FORMULA, MARKS, PLACE, Inline
 from mathlm.corpus.html.latex_text import clean, with_dollars_escaped
-from mathlm.corpus.html.nodes import BLOCKS, Math, Node, elements, plain_text, words
+from mathlm.corpus.html.nodes import BLOCKS, Math, Node, elements, words
 from mathlm.corpus.html.records import Formula
 
 _HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
@@ -215,7 +215,7 @@ class Renderer:
 
     def preformatted(self, node: Node) -> list[str]:
         """A fenced block of code with its language."""
-        text = plain_text(_with_breaks(node)).replace("\t", "    ")
+        text = supsub.in_code(_with_breaks(node)).replace("\t", "    ")
         lines = [line.rstrip() for line in text.split("\n")]
         while lines and not lines[0]:
             lines.pop(0)

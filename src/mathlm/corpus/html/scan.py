@@ -109,7 +109,7 @@ def formulas(text: str, marks: Marks, emit: Emit) -> str:
 def _match(text: str, opening: re.Match[str], marks: Marks) -> tuple[Math, int] | None:
     """The formula that starts here and where it ends; None when it is no formula."""
     mark = opening[0]
-    if mark == "\\$" or _is_escaped(text, opening.start()):
+    if (mark == "\\$" and mark not in marks.ascii) or _is_escaped(text, opening.start()):
         return None
     if mark == "\\documentclass":
         return _document(text, opening.end())

@@ -15,6 +15,7 @@ from mathlm.corpus.html.symbols import symbol
 SUP, SUB, END = "\ufdd4", "\ufdd5", "\ufdd6"
 # Braces around a script within a script, told apart from braces of the text.
 _OPEN, _SHUT = "\ufdd7", "\ufdd8"
+_PLAIN_SCRIPT = re.compile(r"[-−]?\w+")
 _CITATION = re.compile(r"\[[\w ,–-]+\]$")
 _ORDINAL = re.compile(
     rf"(?:{SUP}\s*(?=(?:st|nd|rd|th|TM|SM|®|™|©)\s*{END})|(?<=\d){SUP}\s*(?=(?:er|e|ème|o|a)\s*{END}))"
@@ -85,6 +86,25 @@ def link_of_note(node: Node) -> str | None:
     return "" if target.startswith("#") and plain_text(node).strip() in _BACK else None
 
 
+def in_code(node: Node) -> str:
+    """The text of code, scripts in it with their signs: `10<sup>5</sup>` is no number 105."""
+    pieces: list[str] = []
+    for child in node.children:
+        if not isinstance(child, Node):
+            pieces.append(child if isinstance(child, str) else child.latex)
+            continue
+        text = in_code(child)
+        if child.tag in ("sup", "sub") and text.strip() and not _has_link(child):
+            sign = "^" if child.tag == "sup" else "_"
+            text = f"{sign}{text}" if _PLAIN_SCRIPT.fullmatch(text) else f"{sign}({text})"
+        pieces.append(text)
+    return "".join(pieces)
+
+
+def _has_link(node: Node) -> bool:
+    return any(child.tag == "a" for child in elements(node))
+
+
 def formulas(text: str, emit: Callable[[Math], str]) -> str:
     """The text with its marked scripts written as LaTeX, as formulas where they are mathematics."""
     text = re.sub(f"[{SUP}{SUB}]\\s*{END}", "", text)
@@ -111,9 +131,9 @@ def _flat(text: str) -> str:
 
 
 def _expression(match: re.Match[str], emit: Callable[[Math], str]) -> str:
-    before, source, after = _trimmed(match[0])
-    if SUP not in source and SUB not in source:
+    if SUP not in match[0] and SUB not in match[0]:
         return match[0]
+    before, source, after = _trimmed(match[0])
     bare = _SCRIPT.sub("", source)
     scripts = [found[2].strip() for found in _SCRIPT.finditer(source)]
     if (
