@@ -376,6 +376,8 @@ def test_globs_and_missing_files(tmp_path, shared):
     for name in ("none.warc.gz", "none-*.warc.gz"):
         with pytest.raises(UserError, match="no such file"):
             shared.read_web(WarcSource(files=(str(tmp_path / name),)), tmp_path / "o2")
+    with pytest.raises(UserError, match=r"is a folder: name its files, as in .*/\*$"):
+        shared.read_web(WarcSource(files=(f"{tmp_path}/",)), tmp_path / "o2")
 
 
 def test_extract_takes_archives(tmp_path, shared, capsys):

@@ -241,6 +241,8 @@ def files_of(patterns: Iterable[str]) -> Iterator[str]:
     """Every file that paths, globs and URLs name; a glob's files by sorted name."""
     for pattern in patterns:
         names = retried(pattern, partial(expand, pattern))
+        if not names and not is_far(pattern) and Path(pattern).expanduser().is_dir():
+            raise UserError(f"{pattern} is a folder: name its files, as in {pattern.rstrip('/')}/*")
         if not names:
             raise UserError(f"no such file: {pattern}")
         yield from names

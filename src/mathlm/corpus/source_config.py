@@ -142,7 +142,10 @@ class ProblemsSource(SourceSettings):
 
 
 class RecordsSource(WebSettings):
-    """The user's own records: `.jsonl` (also `.gz`, `.zst`) or Parquet, of text or of pages."""
+    """The user's own records: `.jsonl` (also `.gz`, `.zst`) or Parquet, of text or of pages.
+
+    The limits on a page and `min_characters` count with `html` alone.
+    """
 
     kind: Literal["jsonl", "parquet"]
     files: tuple[str, ...] = Field(min_length=1)
