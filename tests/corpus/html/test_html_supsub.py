@@ -33,6 +33,8 @@ CASES = [
     ("<code>x<sub>i</sub><sup><a href='#n'>1</a></sup> 2<sup>n + 1</sup></code>",
      "`x_i1 2^(n + 1)`"),
     ('x<span style="vertical-align: super">2</span> is', "$x^{2}$ is"),
+    ('2<font face="Symbol">p</font>r<sup>2</sup>', "$2\\pi r^{2}$"),
+    ("as <span style='font-family:Symbol'>a £ 5</span>, <font face=Arial>a</font>", "as α ≤ 5, a"),
     ("in x<sup>2</sup>), (x<sup>2</sup> so", "in x^2), (x^2 so"),
 ]  # fmt: skip
 

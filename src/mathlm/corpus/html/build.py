@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mathlm.corpus.html import content, formulas
+from mathlm.corpus.html import content, formulas, symbol_font
 from mathlm.corpus.html.nodes import BLOCKS, Math, Node, words
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ class Builder:
         elif tag in _TRANSPARENT and not suspect and (linked or not node.links):
             if attrs and attrs.get("class") == _AFTER_COLON:
                 _add_colon(parent)
+            if attrs and symbol_font.is_named(attrs):
+                node.children = symbol_font.read(node.children)
             parent.children += node.children
             parent.doubtful = parent.doubtful or node.doubtful
             return
