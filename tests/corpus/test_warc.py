@@ -266,7 +266,7 @@ def test_names_in_a_header_may_be_in_any_case(tmp_path, layout, every):
     sizes=st.lists(st.integers(1, 90), min_size=1),
 )
 def test_headers_alone_are_respelt_and_nothing_moves(blocks, behind, sizes):
-    head, line = b"WARC/1.1\r\nContent-Length: %d\r\nx: y\r\n\r\n", b"\ncontent-length: 7\n"
+    head, line = b"WARC/1.1\r\nContent-Length: %d\r\nx: \r y\n\r\n\r\n", b"\ncontent-length: 7\n"
     records = [head % len(block + line) + block + line + b"\r\n\r\n" for block in blocks]
     file = io.BytesIO(b"".join(map(in_another_case, records)) + behind)
     respelt, found = Respelt(file, 100), b""

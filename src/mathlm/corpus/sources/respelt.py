@@ -13,9 +13,10 @@ from typing import Any
 _NAMES = ("Content-Length", "Content-Type", "WARC-Type", "WARC-Record-ID")
 """Those that FastWARC looks at itself."""
 _USUAL = {name.lower(): name for name in _NAMES}
-_NAME = re.compile(rb"(?<=\n)(?:%b)(?=:)" % "|".join(_NAMES).encode(), re.IGNORECASE)
-_LENGTH = re.compile(rb"\nContent-Length:[ \t]*(\d{1,18})")
-_HEADER = re.compile(rb"[\r\n]*WARC/[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n")
+_NAME = re.compile(rb"(?<=\r\n)(?:%b)(?=[ \t]*:)" % "|".join(_NAMES).encode(), re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\nContent-Length[ \t]*:[ \t]*\+?(\d{1,18})")
+_HEADER = re.compile(rb"[\r\n]*WARC/.*?\r\n\r\n", re.DOTALL)
+"""What FastWARC takes for one: whatever stands before the empty line."""
 _CHUNK = 64 << 10
 _ALL = 1 << 62
 
