@@ -34,7 +34,8 @@ SITES = {
         [("a_{i} \\leq 5", False), ("n", False)],
     ),
     "AtCoder": (
-        "<p>Given <var>A_1</var> with <var>1 \\leq N</var> and the <var>file_name</var>.</p>",
+        "<p>Given <var>A_1</var> with <var>1 \\leq N</var> and the <var>file_name</var> "
+        "of <var>name=value</var>.</p>",
         [("A_1", False), ("1 \\leq N", False)],
     ),
     "Canvas": (
@@ -177,6 +178,8 @@ def test_escapes_alone_are_mathematics() -> None:
         "between $3bn; US$ and HK$10",
         "the $$$ CASH $$$ of it",
         "## Not ## a formula",
+        "tokens A##B##C of a macro",
+        "an {eq} alone and {eq}",
     ],
 )
 def test_what_only_looks_like_delimiters(text: str) -> None:

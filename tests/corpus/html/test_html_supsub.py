@@ -35,6 +35,7 @@ CASES = [
     ('x<span style="vertical-align: super">2</span> is', "$x^{2}$ is"),
     ('2<font face="Symbol">p</font>r<sup>2</sup>', "$2\\pi r^{2}$"),
     ("as <span style='font-family:Symbol'>a £ 5</span>, <font face=Arial>a</font>", "as α ≤ 5, a"),
+    ("at $5<sup>99</sup> each", "at $5^{99} each"),
     ("in x<sup>2</sup>), (x<sup>2</sup> so", "in x^2), (x^2 so"),
 ]  # fmt: skip
 

@@ -225,7 +225,9 @@ def _is_formula(text: str, start: int, end: int, right: str, *, marks: Marks) ->
     spaced = content[0].isspace() or content[-1].isspace()
     if right == "$$$":  # Codeforces; no price is written so
         return not spaced or bool(_LATEX.search(content))
-    return not spaced and bool(_LATEX.search(content) or len(content) == 1)
+    if spaced or _is_within_word(text, start, end, len(right)):  # C pastes tokens by `a##b`
+        return False
+    return bool(_LATEX.search(content)) or len(content) == 1
 
 
 def _is_dollar_formula(text: str, start: int, end: int, *, declared: bool) -> bool:
@@ -266,9 +268,9 @@ def _is_dollar_formula(text: str, start: int, end: int, *, declared: bool) -> bo
     )
 
 
-def _is_within_word(text: str, start: int, end: int) -> bool:
-    """Whether both dollars stand within words, as in cells of spreadsheets (`A$1:B$2`)."""
-    around = text[max(start - 2, 0) : start - 1] + text[end + 1 : end + 2]
+def _is_within_word(text: str, start: int, end: int, width: int = 1) -> bool:
+    """Whether both delimiters stand within words, as in cells of spreadsheets (`A$1:B$2`)."""
+    around = text[max(start - width - 1, 0) : start - width] + text[end + width : end + width + 1]
     return len(around) == 2 and around.isascii() and around.isalnum()
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 Attrs = dict[str, str]
-_VARIABLE = re.compile(r"\\[A-Za-z]+|^[A-Za-z](?:[_^](?:\w|\{[^{}]*\}))+$|\w\s*[<>=]\s*\w")
+_VARIABLE = re.compile(
+    r"\\[A-Za-z]+|^[A-Za-z](?:[_^](?:\w|\{[^{}]*\}))+$|(?<![\w.-])\w\s*[<>=]\s*\w(?![\w.-])"
+)
 
 
 def variable(lex: LexborNode, attrs: Attrs) -> Math | None:

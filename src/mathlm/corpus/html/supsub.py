@@ -38,7 +38,7 @@ _SIGN = "-+=<>≤≥≠≈≡·×*/−±→∈"
 # The hyphen before a word is none of subtraction (`L<sup>p</sup>-norm`).
 _OPERATOR = rf"\s*(?:(?!-[A-Za-z]{{2}})[{_SIGN},]|\s[{_SIGN}]\s)\s*"
 _EXPRESSION = re.compile(
-    rf"(?<![A-Za-zα-ωΑ-Ω\d.,:]){_TERM}(?:{_OPERATOR}{_TERM}){{0,60}}(?![A-Za-z\d])"
+    rf"(?<![A-Za-zα-ωΑ-Ω\d.,:])(?!(?<=[$€£])\d){_TERM}(?:{_OPERATOR}{_TERM}){{0,60}}(?![A-Za-z\d])"
 )
 _CHEMISTRY = re.compile(r"[A-Z][A-Za-z]")
 _NAME = re.compile(rf"(?<![A-Za-z\\])({_FUNCTION.replace(SUB, '_')})(?![A-Za-z])")
