@@ -119,8 +119,8 @@ def _by_class(lex: LexborNode, attrs: Attrs, words: frozenset[str]) -> Math | No
         return _wikipedia(lex, attrs)
     if "math-container" in words:
         return _wrapped_text(lex)
-    for word in words & sites.BY_CLASS.keys():
-        return sites.BY_CLASS[word](lex, attrs)
+    if not words.isdisjoint(sites.BY_CLASS):
+        return next(read for word, read in sites.BY_CLASS.items() if word in words)(lex, attrs)
     if "texhtml" in words or "tex-span" in words:
         math = _plain_html(lex, False)
         return None if math is None or re.search(r"\\mathrm|\\\{", math.latex) else math
