@@ -125,9 +125,10 @@ class Builder:
                         return
                     if tag == "span" and (moved := _MOVED.search(attrs.get("style", ""))):
                         tag = _SCRIPTS[moved[1].lower()]
-            suspect = (suspect and not content.is_note(attrs)) or content.is_suspect(
-                tag, attrs, css
-            )
+            if css or "id" in attrs or "role" in attrs:
+                suspect = (suspect and not content.is_note(attrs)) or content.is_suspect(
+                    tag, attrs, css
+                )
             inside = linked or (tag == "a" and "href" in attrs)
         if depth >= MAX_DEPTH:
             self._flatten(lex, parent, linked=linked)
@@ -145,7 +146,7 @@ class Builder:
         elif tag in _TRANSPARENT and not suspect and (linked or not node.links):
             if attrs and attrs.get("class") == _AFTER_COLON:
                 _add_colon(parent)
-            if attrs and symbol_font.is_named(attrs):
+            if ("style" in attrs or "face" in attrs) and symbol_font.is_named(attrs):
                 node.children = symbol_font.read(node.children)
             parent.children += node.children
             parent.doubtful = parent.doubtful or node.doubtful

@@ -28,9 +28,7 @@ _UNCLEAN = re.compile(
     r"|0*(?:649[789]\d|6500\d|6553[45]|[0-8]|1[124-9]|2\d|3[01]))(?:;|(?![\dA-Fa-f]))"
 )
 # In XHTML an element may end itself; read as HTML, one of these swallows the page.
-_SELF_ENDED = re.compile(
-    r"<(script|style|title|textarea|iframe|noscript)\b([^<>]*)/>", re.IGNORECASE
-)
+_SELF_ENDED = re.compile(r"<(s(?:cript|tyle)|t(?:itle|extarea)|iframe|noscript)\b([^<>]*)/>")
 _HEAD = 2000
 _MAX_DEPTH = 200
 _TOKENS = frozenset(("mi", "mn", "mo", "mtext", "ms", "annotation", "annotation-xml", "mglyph"))
