@@ -59,8 +59,11 @@ def parse_rows(place: str, data: bytes, header: tuple[str, ...] = ()) -> list[Ro
 def _unpacked(data: bytes, compression: str) -> bytes:
     if compression not in fsspec.compression.compr:
         raise ValueError(f"{compression} files need the package of that name")
-    with fsspec.compression.compr[compression](io.BytesIO(data), mode="rb") as file:
-        unpacked = file.read(MAX_BYTES + 1)
+    try:
+        with fsspec.compression.compr[compression](io.BytesIO(data), mode="rb") as file:
+            unpacked = file.read(MAX_BYTES + 1)
+    except Exception as error:  # noqa: BLE001 (each of the libraries has its own)
+        raise ValueError(f"it is no whole file of {compression}: {error}") from None
     if len(unpacked) > MAX_BYTES:
         raise ValueError(f"it unpacks to more than {MAX_BYTES >> 20} MiB")
     return bytes(unpacked)
