@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from isal import isal_zlib
+from zlib_ng import zlib_ng
 
 FRAMES = re.compile(rb"\x1f\x8b\x08|\x04\x22\x4d\x18|\x28\xb5\x2f\xfd")
 """How frames begin: gzip, LZ4, Zstandard."""
@@ -56,7 +56,7 @@ class _Gzip:
     piece = 8 << 10
 
     def __init__(self) -> None:
-        self._decoder = isal_zlib.decompressobj(wbits=31)
+        self._decoder = zlib_ng.decompressobj(wbits=31)
 
     @property
     def wants(self) -> bool:
