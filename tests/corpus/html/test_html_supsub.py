@@ -50,9 +50,12 @@ def test_where_an_expression_ends(html: str, expected: str) -> None:
 )
 def test_time_grows_with_size_only(part: str) -> None:
     def seconds(count: int) -> float:
-        start = time.process_time()
-        extract(f"<p>{part * count}<sup>2</sup></p>")
-        return time.process_time() - start
+        """The least of three: the collector of cycles may step in."""
+        found = []
+        for _ in range(3):
+            start = time.process_time()
+            extract(f"<p>{part * count}<sup>2</sup></p>")
+            found.append(time.process_time() - start)
+        return min(found)
 
-    seconds(100)
     assert seconds(8000) < 12 * max(seconds(2000), 0.005)
