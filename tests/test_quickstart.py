@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,8 @@ from mathlm.reporting.config import ReportConfig
 from mathlm.stages import KINDS
 
 KILLS = 10
+DRAWING = threading.Lock()
+"""Two reports are not made at once in one process: Matplotlib has settings for all of it."""
 CLOCK_FILES = {"environment.json", "lock", "report.html", "report.json"}
 PICKLES = {".metadata"}  # of checkpoints: their bytes vary, those of the tensors beside them do not
 
@@ -90,7 +93,8 @@ def report_without_clocks(out: Path) -> dict[str, bytes]:
         }
         context = StageContext("report", run / "report", inputs)
         context.directory.mkdir()
-        KINDS["report"].run(context, ReportConfig(**plan["extends"], **plan["settings"]))
+        with DRAWING:
+            KINDS["report"].run(context, ReportConfig(**plan["extends"], **plan["settings"]))
         return {
             f"report/{p.relative_to(context.directory)}": p.read_bytes()
             for p in context.directory.rglob("*")
